@@ -1,0 +1,155 @@
+// Package filter is the contract between the gateway and its filters. A filter is a folder under proxy/filter with a
+// README, one line in builtin, and one field of the API whose JSON name is the filter's name.
+package filter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// Filter takes part in every exchange of one route. If it is also an exchange.Finisher it learns how they end.
+type Filter interface {
+	// Wrap returns a handler that does the filter's work around next. It is called once, when the route is compiled;
+	// what an exchange needs between the two halves is a local variable of the handler.
+	Wrap(next exchange.Handler) exchange.Handler
+}
+
+// Env is how a filter reaches the world.
+type Env struct {
+	// Route is the route that is being compiled; nil in a listener's base chain, which serves what no route matches.
+	Route *exchange.Route
+	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
+	Secret func(snapshot.Ref) ([]byte, error)
+	Now    func() time.Time
+}
+
+// Definition describes a filter: its name and how to check and build one.
+type Definition struct {
+	Name string
+	// Base filters are part of every chain, configured or not.
+	Base bool
+	// Check decodes a configuration strictly and validates it; it returns the Secrets that it needs.
+	Check func(config json.RawMessage) ([]snapshot.Ref, error)
+	// Build makes the filter. For what Check accepts it fails only if a Secret can't be had.
+	Build func(config json.RawMessage, env Env) (Filter, error)
+}
+
+// Validator is implemented by configurations with rules that their types can't express.
+type Validator interface {
+	Validate() error
+}
+
+// Define makes a definition of a filter that is configured by a C, decoded from the API field's JSON. C may be a Validator.
+// refs lists the Secrets that a configuration names; nil where it can't name any.
+func Define[C any](name string, build func(C, Env) (Filter, error), refs func(C) []snapshot.Ref) Definition {
+	return Definition{
+		Name: name,
+		Check: func(raw json.RawMessage) ([]snapshot.Ref, error) {
+			c, err := decode[C](raw)
+			if err != nil || refs == nil {
+				return nil, err
+			}
+			return refs(c), nil
+		},
+		Build: func(raw json.RawMessage, env Env) (Filter, error) {
+			c, err := decode[C](raw)
+			if err != nil {
+				return nil, err
+			}
+			return build(c, env)
+		},
+	}
+}
+
+// DefineBase makes a definition of a filter that is part of every chain and takes no configuration.
+func DefineBase(name string, build func(Env) Filter) Definition {
+	d := Define(name, func(_ struct{}, env Env) (Filter, error) { return build(env), nil }, nil)
+	d.Base = true
+	return d
+}
+
+func decode[C any](raw json.RawMessage) (c C, err error) {
+	if len(raw) > 0 {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c); err != nil {
+			return c, err
+		}
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return c, errors.New("more than one JSON value")
+		}
+	}
+	if v, ok := any(&c).(Validator); ok {
+		err = v.Validate()
+	}
+	return c, err
+}
+
+// Registry is the ordered list of filters: what stands first runs outermost.
+type Registry []Definition
+
+// Lookup returns the definition of that name.
+func (r Registry) Lookup(name string) (Definition, bool) {
+	i := slices.IndexFunc(r, func(d Definition) bool { return d.Name == name })
+	if i < 0 {
+		return Definition{}, false
+	}
+	return r[i], true
+}
+
+// Check validates one filter's configuration and returns the Secrets that it needs.
+func (r Registry) Check(f snapshot.Filter) ([]snapshot.Ref, error) {
+	d, ok := r.Lookup(f.Name)
+	if !ok || d.Base {
+		return nil, fmt.Errorf("filter %s: no such filter", f.Name)
+	}
+	refs, err := d.Check(f.Config)
+	if err != nil {
+		return nil, fmt.Errorf("filter %s: %w", f.Name, err)
+	}
+	return refs, nil
+}
+
+// Chain is a handler with all filters around it, and the filters that want to learn how exchanges end.
+type Chain struct {
+	Handler   exchange.Handler
+	Finishers []exchange.Finisher
+}
+
+// Chain builds the filters around last: the base filters if base is set, and the configured ones, in the registry's order.
+func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last exchange.Handler) (Chain, error) {
+	for _, f := range configured {
+		if d, ok := r.Lookup(f.Name); !ok || d.Base {
+			return Chain{}, fmt.Errorf("filter %s: no such filter", f.Name)
+		}
+	}
+	c := Chain{Handler: last}
+	for _, d := range slices.Backward(r) {
+		i := slices.IndexFunc(configured, func(f snapshot.Filter) bool { return f.Name == d.Name })
+		if i < 0 && !(base && d.Base) {
+			continue
+		}
+		var config json.RawMessage
+		if i >= 0 {
+			config = configured[i].Config
+		}
+		f, err := d.Build(config, env)
+		if err != nil {
+			return Chain{}, fmt.Errorf("filter %s: %w", d.Name, err)
+		}
+		c.Handler = f.Wrap(c.Handler)
+		if fin, ok := f.(exchange.Finisher); ok {
+			c.Finishers = append(c.Finishers, fin)
+		}
+	}
+	slices.Reverse(c.Finishers)
+	return c, nil
+}
