@@ -1,0 +1,229 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// GatewayRoute sends HTTP requests to backends, or answers them, by hostname, path, method, headers, query and cookies.
+//
+// Of all routes that match a request one rule serves it: first by hostname (exact, then the longest wildcard, then
+// none), then by path (Exact, then RegularExpression, then the longest PathPrefix), then by method, then by the number
+// of header, query parameter and cookie predicates; ties go to the older object, then to the first by namespace and
+// name, then to the first rule.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:categories=penstock,shortName=groute;gwr
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name=Hostnames,type=string,JSONPath=`.spec.hostnames`
+// +kubebuilder:printcolumn:name=Accepted,type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
+// +kubebuilder:printcolumn:name=Ready,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name=Age,type=date,JSONPath=`.metadata.creationTimestamp`
+type GatewayRoute struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is wanted: which requests, and what becomes of them.
+	// +required
+	Spec GatewayRouteSpec `json:"spec"`
+
+	// status is what Penstock says about the route. Only Penstock writes it.
+	// +optional
+	Status GatewayRouteStatus `json:"status,omitzero"`
+}
+
+// GatewayRouteList is a list of GatewayRoutes.
+//
+// +kubebuilder:object:root=true
+type GatewayRouteList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard list's metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the GatewayRoutes.
+	Items []GatewayRoute `json:"items"`
+}
+
+// GatewayRouteSpec is what a GatewayRoute wants.
+type GatewayRouteSpec struct {
+	// className names the Penstock installation that serves the route: the one started with this class. Others ignore
+	// the route and write nothing to its status.
+	// +optional
+	// +kubebuilder:default=penstock
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	ClassName string `json:"className,omitempty"`
+
+	// hostnames are the hosts that the route serves, compared with the request's authority without its port. A name
+	// that starts with "*." stands for every name with one or more labels in place of the asterisk: "*.example.com"
+	// matches a.example.com and a.b.example.com, and not example.com. Omitted or empty: every host.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Hostnames []Hostname `json:"hostnames,omitempty"`
+
+	// rules say which requests go where. Their names, where given, are unique within the route.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && b.name == a.name))",message="name must be unique among the rules"
+	Rules []Rule `json:"rules"`
+}
+
+// Hostname is a lower-case DNS name or IPv4 address, without port and trailing dot; its first label may be "*".
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`
+type Hostname string
+
+// PreciseHostname is a lower-case DNS name or IPv4 address, without port, trailing dot and wildcard.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`
+type PreciseHostname string
+
+// RuleName names a rule within its route: a DNS label that starts with a letter.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+type RuleName string
+
+// Rule is a set of matches and what becomes of the requests that they match: backends that they are forwarded to, or a
+// filter that answers them.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.filters) && (has(self.filters.redirect) || has(self.filters.directResponse))) || (has(self.backends) && size(self.backends) > 0)",message="backends must hold at least one backend, unless filters.redirect or filters.directResponse answers the request"
+// +kubebuilder:validation:XValidation:rule="!(has(self.filters) && (has(self.filters.redirect) || has(self.filters.directResponse))) || !has(self.backends) || size(self.backends) == 0",message="backends must be empty with filters.redirect or filters.directResponse: the request is never forwarded"
+// +kubebuilder:validation:XValidation:rule="!has(self.filters) || !has(self.filters.rewrite) || !has(self.filters.rewrite.path) || self.filters.rewrite.path.type != 'ReplacePrefixMatch' || !has(self.matches) || self.matches.all(m, !has(m.path) || m.path.type == 'PathPrefix')",message="filters.rewrite.path.type ReplacePrefixMatch needs every matches[].path to be of type PathPrefix"
+// +kubebuilder:validation:XValidation:rule="!has(self.filters) || !has(self.filters.redirect) || !has(self.filters.redirect.path) || self.filters.redirect.path.type != 'ReplacePrefixMatch' || !has(self.matches) || self.matches.all(m, !has(m.path) || m.path.type == 'PathPrefix')",message="filters.redirect.path.type ReplacePrefixMatch needs every matches[].path to be of type PathPrefix"
+type Rule struct {
+	// name tells the rule from the others of the route. It stands in metrics, logs and conditions, and a policy's
+	// sectionName refers to it. Omitted: the rule is known by its position, and no policy can refer to it alone.
+	// +optional
+	Name RuleName `json:"name,omitempty"`
+
+	// matches say which requests the rule is for: those that at least one of them matches. Omitted or empty: every
+	// request.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Matches []Match `json:"matches,omitempty"`
+
+	// filters change the request or the response, or answer the request. Their order is Penstock's own and documented;
+	// the order of the fields means nothing.
+	// +optional
+	Filters *Filters `json:"filters,omitempty"`
+
+	// backends are where the requests go, each taking a share by its weight. At least one is required, unless
+	// filters.redirect or filters.directResponse answers the request; with those there must be none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Backends []Backend `json:"backends,omitempty"`
+
+	// timeouts bound how long a request may take. Omitted: the installation's defaults hold.
+	// +optional
+	Timeouts *Timeouts `json:"timeouts,omitempty"`
+}
+
+// Backend is where requests go: a Service, or a host outside the cluster.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.service) != has(self.host)",message="exactly one of service and host must be set"
+// +kubebuilder:validation:XValidation:rule="!has(self.host) || type(self.port) == int",message="port must be a number with host: names are those of a Service's ports"
+// +kubebuilder:validation:XValidation:rule="!has(self.__namespace__) || has(self.service)",message="namespace must not be set without service"
+type Backend struct {
+	// service is the name of a Service. One that does not exist, or has no such port, answers 500 for its share of the
+	// requests and is reported in the condition ResolvedRefs.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Service string `json:"service,omitempty"`
+
+	// namespace is the Service's namespace. Another than the route's own needs a ReferenceGrant there that permits
+	// GatewayRoutes of this namespace to refer to Services. Omitted: the route's namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace,omitempty"`
+
+	// host is a DNS name or an IP address outside the cluster. Permitted in standalone mode, and in a cluster only
+	// where the installation says so; refused otherwise in the condition ResolvedRefs.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$')",message="host must be a lower-case DNS name or an IP address, without port"
+	Host string `json:"host,omitempty"`
+
+	// port is the Service's port, by number or name, or the host's port, by number: from 1 to 65535, or a name of at
+	// most 15 characters.
+	// +required
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) != int || (self >= 1 && self <= 65535)",message="port must be from 1 to 65535"
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^([0-9][-0-9]*)?[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Port intstr.IntOrString `json:"port"`
+
+	// weight is the backend's share of the rule's requests: weight / (sum of the weights of all backends of the rule).
+	// 0: none. If all weights are 0, the rule answers 500.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Weight *int32 `json:"weight,omitempty"`
+
+	// filters change the requests that go to this backend and its responses. They see what the rule's filters made of
+	// the request, and the rule's filters see what they made of the response.
+	// +optional
+	Filters *BackendFilters `json:"filters,omitempty"`
+}
+
+// BackendFilters are the filters that a backend of its own may have.
+type BackendFilters struct {
+	// requestHeaders changes the header fields of the requests to this backend.
+	// +optional
+	RequestHeaders *HeaderFilter `json:"requestHeaders,omitempty"`
+
+	// responseHeaders changes the header fields of this backend's responses.
+	// +optional
+	ResponseHeaders *HeaderFilter `json:"responseHeaders,omitempty"`
+}
+
+// Timeouts bound how long a request may take. "0s" means no limit.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.request) || !has(self.backend) || duration(self.request) == duration('0s') || duration(self.backend) <= duration(self.request)",message="backend must not be longer than request"
+type Timeouts struct {
+	// request bounds the whole exchange, from the request's head to the response's last byte, retries included. Beyond
+	// it: 504, or an aborted response where its head was sent.
+	// +optional
+	Request *Duration `json:"request,omitempty"`
+
+	// backend bounds one try: from sending the request to a backend to the last byte of the response. Beyond it: as
+	// with request. It must not be longer than request.
+	// +optional
+	Backend *Duration `json:"backend,omitempty"`
+
+	// idle bounds how long neither side may send a byte of a body or of an upgraded connection.
+	// +optional
+	Idle *Duration `json:"idle,omitempty"`
+}
+
+// GatewayRouteStatus is what Penstock says about a GatewayRoute.
+type GatewayRouteStatus struct {
+	// conditions of the route: Accepted, ResolvedRefs, Programmed, Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
