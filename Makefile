@@ -1,0 +1,82 @@
+# Penstock. `make` alone lists what can be made.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+TOOLS := hack/tools/install.sh
+
+# How long each fuzz target runs.
+FUZZTIME ?= 60s
+
+# Appended to `go test`, e.g. TESTFLAGS='-run TestTranslate -v'.
+TESTFLAGS ?=
+# Appended to the side by side comparison, e.g. BENCHFLAGS='--seconds 10 --rounds 7'.
+BENCHFLAGS ?=
+
+##@ Everyday
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/penstock
+	$(GO_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/penstock ./cmd/penstock
+
+.PHONY: run
+run: build ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
+	$(GO_BUILD) -o bin/demo ./hack/demo
+	@exec hack/run.sh
+
+.PHONY: test
+test: ## Run every test: unit, golden, race, guards, and those against a real API server and etcd
+	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
+	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
+	KUBEBUILDER_ASSETS=$$assets $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
+	@hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: bench-micro bench-figures bench-peers ## Measure everything that docs/benchmarks.md states
+
+.PHONY: bench-micro
+bench-micro: ## Run the micro-benchmarks
+	go test -run '^$$' -bench . -benchmem ./proxy/... ./controllers/...
+
+.PHONY: bench-figures
+bench-figures: build ## Measure with the controller on, against a real API server
+	@assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
+	KUBEBUILDER_ASSETS=$$assets go run ./hack/figures latency churn memory cost
+
+.PHONY: bench-peers
+bench-peers: build ## Compare plain proxying with nginx, HAProxy and net/http's ReverseProxy
+	hack/bench/run.sh $(BENCHFLAGS)
+
+##@ Before a commit
+
+.PHONY: fmt
+fmt: ## Format the code and order its imports
+	$$($(TOOLS) golangci-lint)/golangci-lint fmt ./...
+
+.PHONY: generate
+generate: ## Regenerate deepcopy code, CRDs, RBAC, the API reference and the golden files
+	@generator=$$($(TOOLS) controller-gen)/controller-gen; set -x; \
+	$$generator object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
+	$$generator crd paths=./api/... output:crd:dir=config/crd/bases; \
+	$$generator rbac:roleName=penstock paths=./controllers/... output:rbac:dir=config/rbac; \
+	go run ./hack/apidoc; \
+	go test ./controllers/translate -update
+
+.PHONY: verify
+verify: ## Fail when something generated, a golden file or a go.mod is stale
+	@MAKE='$(MAKE)' hack/verify.sh
+
+.PHONY: lint
+lint: ## Run golangci-lint, with kube-api-linter for the API types
+	$$($(TOOLS) golangci-lint)/golangci-lint run ./...

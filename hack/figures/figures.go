@@ -1,0 +1,200 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// latency adds routes one by one, and asks for each until it answers.
+func latency(ctx context.Context, l *lab) error {
+	n := cmp.Or(l.routes, 3000)
+	const measured = 300
+	if err := l.fill(ctx, 0, n, true); err != nil {
+		return err
+	}
+	p, err := newProbe()
+	if err != nil {
+		return err
+	}
+	var took []time.Duration
+	for i := n; i < n+measured; i++ {
+		r := route(i, true, "1")
+		host := string(r.Spec.Hostnames[0])
+		start := time.Now()
+		if err := l.Create(ctx, r); err != nil {
+			return err
+		}
+		err := eventually(ctx, 10*time.Second, host, func() (bool, error) {
+			status, _, err := p.get(host, "/")
+			if err == nil && status != 200 && status != 404 {
+				err = fmt.Errorf("answer %d before the first 200", status)
+			}
+			return status == 200, err
+		})
+		if err != nil {
+			return err
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	var sum time.Duration
+	for _, t := range took {
+		sum += t
+	}
+	fmt.Printf("latency: %d routes present, %d added: mean %s, p50 %s, p99 %s, max %s\n", n, measured,
+		sum/measured, took[measured/2], took[measured*99/100], took[measured-1])
+	return nil
+}
+
+// churn changes a route and its endpoints while clients ask; every change must be seen, and no request may fail.
+func churn(ctx context.Context, l *lab) error {
+	if err := l.fill(ctx, 0, cmp.Or(l.routes, 1000), true); err != nil {
+		return err
+	}
+	var sent, failed atomic.Int64
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 20 {
+		clients.Go(func() { ask(stop, &sent, &failed) })
+	}
+	err := l.changes(ctx)
+	close(stop)
+	clients.Wait()
+	fmt.Printf("churn: 100 route changes and 100 endpoint changes seen, %d requests sent, %d failed\n", sent.Load(), failed.Load())
+	if failed.Load() > 0 {
+		err = errors.Join(err, errors.New("requests failed"))
+	}
+	return err
+}
+
+// ask sends request after request to the route that changes until stop, reconnecting only after a failure.
+func ask(stop <-chan struct{}, sent, failed *atomic.Int64) {
+	p, err := newProbe()
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		sent.Add(1)
+		status := 0
+		if err == nil {
+			status, _, err = p.get("r00000.example.com", "/")
+		}
+		if err != nil || status != 200 {
+			failed.Add(1)
+			p, err = newProbe()
+		}
+	}
+}
+
+// changes edits the first route, and after each edit the endpoints, and waits until both serve.
+func (l *lab) changes(ctx context.Context) error {
+	p, err := newProbe()
+	if err != nil {
+		return err
+	}
+	sets := [][]string{{"127.0.0.2", "127.0.0.3"}, {"127.0.0.4"}, {"127.0.0.2", "127.0.0.3", "127.0.0.4"}, {"127.0.0.3", "127.0.0.4"}}
+	for i := range 100 {
+		revision := fmt.Sprint("c", i)
+		if err := l.change(ctx, 0, true, revision); err != nil {
+			return err
+		}
+		if err := seen(ctx, p, "r00000.example.com", "/", revision); err != nil {
+			return err
+		}
+		ips := sets[i%len(sets)]
+		s := slice(ips...)
+		if err := l.Patch(ctx, s, client.Merge); err != nil {
+			return err
+		}
+		if err := eventually(ctx, 10*time.Second, fmt.Sprint("endpoints ", ips), func() (bool, error) { return l.serves(ips) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory fills the table and then changes as many routes again.
+func memory(ctx context.Context, l *lab) error {
+	n := cmp.Or(l.routes, 10000)
+	if err := l.fill(ctx, 0, n, true); err != nil {
+		return err
+	}
+	settle(ctx)
+	before, err := l.resident()
+	if err != nil {
+		return err
+	}
+	if err := l.rewrite(ctx, n, "2"); err != nil {
+		return err
+	}
+	settle(ctx)
+	after, err := l.resident()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("memory: %d routes: %d MiB resident; after %d changes: %d MiB\n", n, before>>20, n, after>>20)
+	return nil
+}
+
+// cost measures what one change costs, the writing of status included.
+func cost(ctx context.Context, l *lab) error {
+	const changes = 200
+	for _, shape := range []struct {
+		name    string
+		ownHost bool
+	}{{"a host a route", true}, {"one host", false}} {
+		have := 0
+		for _, n := range []int{100, 1000, 10000} {
+			if err := l.fill(ctx, have, n, shape.ownHost); err != nil {
+				return err
+			}
+			have = n
+			settle(ctx)
+			cpu0, err0 := l.cpu()
+			alloc0, err1 := l.metric("go_memstats_alloc_bytes_total")
+			p, err2 := newProbe()
+			if err := errors.Join(err0, err1, err2); err != nil {
+				return err
+			}
+			for i := range changes {
+				k, revision := i*7%n, fmt.Sprintf("n%d-%d", n, i)
+				if err := l.change(ctx, k, shape.ownHost, revision); err != nil {
+					return err
+				}
+				r := route(k, shape.ownHost, "")
+				if err := seen(ctx, p, string(r.Spec.Hostnames[0]), r.Spec.Rules[0].Matches[0].Path.Value, revision); err != nil {
+					return err
+				}
+			}
+			settle(ctx)
+			cpu1, err0 := l.cpu()
+			alloc1, err1 := l.metric("go_memstats_alloc_bytes_total")
+			if err := errors.Join(err0, err1); err != nil {
+				return err
+			}
+			fmt.Printf("cost: %s, %d routes: %s CPU and %.0f KiB allocated a change\n", shape.name, n,
+				(cpu1-cpu0)/changes, (alloc1-alloc0)/changes/1024)
+		}
+		if err := l.empty(ctx, have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func seen(ctx context.Context, p *probe, host, path, revision string) error {
+	return eventually(ctx, 10*time.Second, host+path+" at revision "+revision, func() (bool, error) {
+		_, got, err := p.get(host, path)
+		return got == revision, err
+	})
+}

@@ -1,0 +1,59 @@
+// Command figures measures Penstock with its controller on, against a real API server: the rows of docs/benchmarks.md that speak of
+// Kubernetes. It starts kube-apiserver and etcd from KUBEBUILDER_ASSETS, the binary bin/penstock as it ships, and backends
+// on loopback; it prints a line a figure and exits non-zero if a request failed or a change was not seen.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+)
+
+var figures = []struct {
+	name, about string
+	run         func(context.Context, *lab) error
+}{
+	{"latency", "time from the create of a route to its first 200, added one by one to -routes", latency},
+	{"churn", "failed requests during 100 route changes and 100 endpoint changes under load", churn},
+	{"memory", "resident memory at -routes, and after as many changes again", memory},
+	{"cost", "CPU and allocated bytes of one change, at 100, 1,000 and 10,000 routes, in both shapes", cost},
+}
+
+func main() {
+	binary := flag.String("binary", "bin/penstock", "the binary to measure")
+	routes := flag.Int("routes", 0, "number of routes; 0 for the figure's own")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: figures [flags] figure...")
+		for _, f := range figures {
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-8s %s\n", f.name, f.about)
+		}
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	for _, name := range flag.Args() {
+		if err := measure(ctx, name, *binary, *routes); err != nil {
+			fmt.Fprintf(os.Stderr, "figures: %s: %v\n", name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// measure runs one figure in a laboratory of its own, so that none sees another's leftovers.
+func measure(ctx context.Context, name, binary string, routes int) error {
+	for _, f := range figures {
+		if f.name != name {
+			continue
+		}
+		l, err := newLab(ctx, binary, routes)
+		if err != nil {
+			return err
+		}
+		defer l.close()
+		return f.run(ctx, l)
+	}
+	return fmt.Errorf("no such figure")
+}

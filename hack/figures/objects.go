@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+)
+
+// writers is how many requests to the API server are under way at once.
+const writers = 16
+
+func each(ctx context.Context, from, to int, do func(context.Context, int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(writers)
+	for i := from; i < to; i++ {
+		g.Go(func() error { return do(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// fill creates the routes from..to and waits until the last one serves.
+func (l *lab) fill(ctx context.Context, from, to int, ownHost bool) error {
+	err := each(ctx, from, to, func(ctx context.Context, i int) error { return l.Create(ctx, route(i, ownHost, "1")) })
+	if err != nil {
+		return err
+	}
+	return l.allSeen(ctx, from, to, ownHost, "1")
+}
+
+// rewrite gives n routes another revision.
+func (l *lab) rewrite(ctx context.Context, n int, revision string) error {
+	err := each(ctx, 0, n, func(ctx context.Context, i int) error { return l.change(ctx, i, true, revision) })
+	if err != nil {
+		return err
+	}
+	return l.allSeen(ctx, 0, n, true, revision)
+}
+
+func (l *lab) allSeen(ctx context.Context, from, to int, ownHost bool, revision string) error {
+	p, err := newProbe()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for i := from; i < to; i++ {
+		r := route(i, ownHost, "")
+		if err := seen(ctx, p, string(r.Spec.Hostnames[0]), r.Spec.Rules[0].Matches[0].Path.Value, revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) change(ctx context.Context, i int, ownHost bool, revision string) error {
+	return l.Patch(ctx, route(i, ownHost, revision), client.Merge)
+}
+
+func (l *lab) empty(ctx context.Context, n int) error {
+	if err := l.DeleteAllOf(ctx, &v1alpha1.GatewayRoute{}, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	p, err := newProbe()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	last := route(n-1, true, "")
+	return eventually(ctx, 30*time.Second, "the routes to go", func() (bool, error) {
+		status, _, err := p.get(string(last.Spec.Hostnames[0]), "/")
+		return status == http.StatusNotFound, err
+	})
+}
+
+// serves reports whether the gateway's endpoints of the one cluster are ips.
+func (l *lab) serves(ips []string) (bool, error) {
+	r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/debug/endpoints", debugPort))
+	if err != nil {
+		return false, err
+	}
+	defer r.Body.Close()
+	var clusters map[string][]struct{ Address string }
+	if err := json.NewDecoder(r.Body).Decode(&clusters); err != nil {
+		return false, err
+	}
+	var got []string
+	for _, endpoints := range clusters {
+		for _, e := range endpoints {
+			got = append(got, e.Address)
+		}
+	}
+	slices.Sort(got)
+	return slices.Equal(got, ips), nil
+}
+
+// settle gives deferred work, such as status and the state on disk, time to end: it is part of the cost.
+func settle(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(3 * time.Second):
+	}
+}

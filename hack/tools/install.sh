@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds the named tools from the versions pinned in this folder, once, into a cache outside the tree, and prints the
+# directory that holds them:
+#
+#   install.sh kube-apiserver etcd kubectl     # hack/tools/go.mod: what tests against a real API server need
+#   install.sh controller-gen                  # hack/tools/dev/go.mod: this one, golangci-lint and gotestsum
+#
+# The tools of one call must be pinned by one module. PENSTOCK_CACHE moves the cache. A rebuild is due when the module,
+# its checksums or the Go version change.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export CGO_ENABLED=0 GOWORK=off
+
+usage() {
+	echo "usage: $0 kube-apiserver|etcd|kubectl... or $0 controller-gen|golangci-lint|gotestsum..." >&2
+	exit 2
+}
+
+# module_of TOOL: the folder of the module that pins it.
+module_of() {
+	case $1 in
+	kube-apiserver | etcd | kubectl) echo . ;;
+	controller-gen | golangci-lint | gotestsum) echo dev ;;
+	*) usage ;;
+	esac
+}
+
+# package_of TOOL: its main package.
+package_of() {
+	case $1 in
+	etcd) echo go.etcd.io/etcd/server/v3 ;;
+	kube-apiserver | kubectl) echo "k8s.io/kubernetes/cmd/$1" ;;
+	controller-gen) echo sigs.k8s.io/controller-tools/cmd/controller-gen ;;
+	golangci-lint) echo sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter ;; # with kube-api-linter in it
+	gotestsum) echo gotest.tools/gotestsum ;;
+	esac
+}
+
+# ldflags_of TOOL: Kubernetes reads its own version from variables that only the linker sets.
+ldflags_of() {
+	case $1 in
+	kube-apiserver | kubectl)
+		local version x=k8s.io/component-base/version
+		version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+		echo "-s -w -X $x.gitVersion=$version -X $x.gitMajor=1 -X $x.gitMinor=$(cut -d. -f2 <<<"$version")" \
+			"-X $x.gitTreeState=clean -X $x.buildDate=1970-01-01T00:00:00Z"
+		;;
+	*) echo "-s -w" ;;
+	esac
+}
+
+# build TOOL DIR: renames into place, so that nobody ever sees half a binary.
+build() {
+	temp=$(mktemp -d "$2/.build-XXXXXX")
+	echo "Building $1 (once; kept in $2) ..." >&2
+	go build -trimpath -ldflags "$(ldflags_of "$1")" -o "$temp/$1" "$(package_of "$1")" >&2
+	mv "$temp/$1" "$2/$1"
+	rm -rf "$temp"
+}
+
+temp=
+trap 'rm -rf "$temp"' EXIT
+
+[ $# -gt 0 ] || usage
+module=$(module_of "$1")
+for tool in "$@"; do
+	[ "$(module_of "$tool")" = "$module" ] || usage
+done
+
+hash=$({ cat "$module/go.mod" "$module/go.sum" && go env GOVERSION GOOS GOARCH; } | sha256sum | cut -c1-16)
+bin=${PENSTOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock}/tools/$hash/bin
+mkdir -p "$bin"
+cd "$module"
+for tool in "$@"; do
+	if [ -x "$bin/$tool" ]; then
+		continue
+	fi
+	exec 9>"$bin/.$tool.lock"
+	! command -v flock >/dev/null || flock 9 # two callers at once: the second waits and finds it built
+	if [ ! -x "$bin/$tool" ]; then
+		build "$tool" "$bin"
+	fi
+	exec 9>&-
+done
+echo "$bin"
