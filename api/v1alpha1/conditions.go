@@ -29,7 +29,8 @@ const (
 	// have the same hostnames and matches. The message names them.
 	ReasonShadowed = "Shadowed"
 	// ReasonInvalidRule comes with False: a rule cannot be built, such as one with a regular expression beyond the
-	// size bound. That rule answers 500, the others serve. The message names the rule and the field.
+	// size bound, or one whose weights are all 0. That rule answers 500, the others serve. The message names the rule
+	// and the field.
 	ReasonInvalidRule = "InvalidRule"
 	// ReasonUnsupportedValue comes with False: a field holds a value that the schema allows and this version of
 	// Penstock does not know, as happens when the CRDs are newer than the binary. The message names the field.
@@ -58,8 +59,6 @@ const (
 	// ReasonExternalBackendNotPermitted comes with False: a backend names a host, and this installation does not
 	// permit those.
 	ReasonExternalBackendNotPermitted = "ExternalBackendNotPermitted"
-	// ReasonInvalidKind comes with False: a reference is to a kind of object that cannot be used there.
-	ReasonInvalidKind = "InvalidKind"
 )
 
 // Reasons for Programmed.

@@ -122,6 +122,7 @@ type PathModifier struct {
 // Path is an absolute path as it is sent: it starts with /, has no query, and what RFC 3986 does not allow in a path is
 // percent-encoded.
 //
+// +kubebuilder:validation:XValidation:rule="!self.matches('/[.]{1,2}([/;]|$)')",message="a path must not hold /./ or /../"
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=1024
 // +kubebuilder:validation:Pattern=`^/([-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$`

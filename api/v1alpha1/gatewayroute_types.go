@@ -7,10 +7,10 @@ import (
 
 // GatewayRoute sends HTTP requests to backends, or answers them, by hostname, path, method, headers, query and cookies.
 //
-// Of all routes that match a request one rule serves it: first by hostname (exact, then the longest wildcard, then
-// none), then by path (Exact, then RegularExpression, then the longest PathPrefix), then by method, then by the number
-// of header, query parameter and cookie predicates; ties go to the older object, then to the first by namespace and
-// name, then to the first rule.
+// Of all rules that match a request one serves it: first by hostname (exact, then the longest wildcard, then none), then
+// by path (Exact, then RegularExpression, then PathPrefix, the longer value first), then one that names methods, then the
+// one with more header, then query parameter, then cookie predicates, inverted ones and expressions counting like any
+// other. Ties go to the older route, then to the first by namespace and name, then to the first rule.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:categories=penstock,shortName=groute;gwr
@@ -130,7 +130,7 @@ type Rule struct {
 	// +kubebuilder:validation:MaxItems=16
 	Backends []Backend `json:"backends,omitempty"`
 
-	// timeouts bound how long a request may take. Omitted: the installation's defaults hold.
+	// timeouts bound how long a request may take. For each that is omitted the installation's default holds.
 	// +optional
 	Timeouts *Timeouts `json:"timeouts,omitempty"`
 }
@@ -208,12 +208,13 @@ type Timeouts struct {
 	// +optional
 	Request *Duration `json:"request,omitempty"`
 
-	// backend bounds one try: from sending the request to a backend to the last byte of the response. Beyond it: as
-	// with request. It must not be longer than request.
+	// backend bounds one try at a backend, up to the head of its response. Beyond it: 504. It must not be longer than
+	// request.
 	// +optional
 	Backend *Duration `json:"backend,omitempty"`
 
-	// idle bounds how long neither side may send a byte of a body or of an upgraded connection.
+	// idle bounds how long neither direction may move a byte, in upgraded connections too. Beyond it: 504, or an aborted
+	// response where its head was sent.
 	// +optional
 	Idle *Duration `json:"idle,omitempty"`
 }

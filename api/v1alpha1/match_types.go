@@ -12,8 +12,8 @@ type Match struct {
 	// +kubebuilder:validation:MaxItems=16
 	Methods []Method `json:"methods,omitempty"`
 
-	// headers are predicates on header fields, all of which must hold. A field that comes several times is compared
-	// as one, its values joined by ", ".
+	// headers are predicates on header fields, all of which must hold. Of a field that comes several times it is enough
+	// that one value fits; a value that is a list is compared as a whole.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -56,13 +56,16 @@ const (
 	PathMatchRegularExpression PathMatchType = "RegularExpression"
 )
 
-// PathMatch matches the path of a request.
+// PathMatch matches the path of a request, in the normal form that it is also forwarded in: without dot segments and
+// empty ones, unreserved characters decoded, all other percent-encodings in upper case. A value of another form could
+// never match, and is refused.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || self.value.startsWith('/')",message="value must start with / when type is Exact or PathPrefix",fieldPath=".value"
-// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('(?i)//|/([.]|%2e){1,2}(/|$)')",message="value must not hold //, /./ or /../ when type is Exact or PathPrefix: paths are normalised before they are matched",fieldPath=".value"
-// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || self.value.matches('^([-A-Za-z0-9._~!$&()*+,;=:@/\\']|%[0-9A-Fa-f]{2})*$')",message="value must hold only characters that RFC 3986 allows in a path when type is Exact or PathPrefix, all others percent-encoded",fieldPath=".value"
-// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('(?i)%(2f|5c|00)')",message="value must not hold an encoded slash, backslash or NUL when type is Exact or PathPrefix",fieldPath=".value"
-// +kubebuilder:validation:XValidation:rule="self.type != 'RegularExpression' || ''.matches(self.value) in [true, false]",message="value must be an RE2 regular expression when type is RegularExpression"
+// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('//|/[.]{1,2}([/;]|$)')",message="value must not hold //, /./ or /../ when type is Exact or PathPrefix: paths are normalised before they are matched",fieldPath=".value"
+// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || self.value.matches('^([-A-Za-z0-9._~!$&()*+,;=:@/\\']|%[0-9A-F]{2})*$')",message="value must hold only characters that RFC 3986 allows in a path when type is Exact or PathPrefix, all others percent-encoded in upper case",fieldPath=".value"
+// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)')",message="value must not hold percent-encoded letters, digits, -, ., _ or ~ when type is Exact or PathPrefix: paths are normalised before they are matched",fieldPath=".value"
+// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('%(2F|5C|00)')",message="value must not hold an encoded slash, backslash or NUL when type is Exact or PathPrefix",fieldPath=".value"
+// +kubebuilder:validation:XValidation:rule="self.type != 'RegularExpression' || '/'.matches(self.value) in [true, false]",message="value must be an RE2 regular expression when type is RegularExpression"
 type PathMatch struct {
 	// type says how value is compared: Exact with the whole path; PathPrefix by whole path elements, so that /users
 	// matches /users and /users/42 and not /users2; RegularExpression with the whole path.
@@ -96,7 +99,7 @@ const (
 // ValueMatch matches the value of a header field, query parameter or cookie.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Present') != has(self.value)",message="value must be set when type is Exact or RegularExpression, and must not be set when type is Present"
-// +kubebuilder:validation:XValidation:rule="self.type != 'RegularExpression' || !has(self.value) || ''.matches(self.value) in [true, false]",message="value must be an RE2 regular expression when type is RegularExpression"
+// +kubebuilder:validation:XValidation:rule="self.type != 'RegularExpression' || !has(self.value) || '/'.matches(self.value) in [true, false]",message="value must be an RE2 regular expression when type is RegularExpression"
 type ValueMatch struct {
 	// type says how value is compared: Exact and RegularExpression with the whole value, Present not at all: it is
 	// enough that there is one.
@@ -105,8 +108,7 @@ type ValueMatch struct {
 	Type ValueMatchType `json:"type,omitempty"`
 
 	// value is what is compared, or an RE2 expression for it (https://github.com/google/re2/wiki/Syntax). Values are
-	// case-sensitive. Required unless type is Present. It is at most 512 characters: more would make the check of
-	// expressions dearer than the API server allows.
+	// case-sensitive, and those of the query percent-decoded. Required unless type is Present.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -49,7 +49,7 @@ type RateLimitPolicySpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.kind == a.kind && b.name == a.name && (has(b.sectionName) ? b.sectionName : '') == (has(a.sectionName) ? a.sectionName : '')))",message="targetRefs must not name a target twice"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.kind == a.kind && b.name == a.name && has(b.sectionName) == has(a.sectionName) && (!has(a.sectionName) || b.sectionName == a.sectionName)))",message="targetRefs must not name a target twice"
 	TargetRefs []TargetRef `json:"targetRefs"`
 
 	// limits are the limits, all of which hold: a request beyond one of them is refused.

@@ -1,0 +1,182 @@
+package file
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
+)
+
+// document is one object of a manifest, or what could be made out of it.
+type document struct {
+	file     string
+	line     int
+	digest   digest        // of its text
+	ref      ref           // zero if it could not be made out
+	object   metav1.Object // nil if there are problems
+	problems []Problem
+}
+
+func (d *document) blame(field, message string) {
+	d.problems = append(d.problems, Problem{File: d.file, Line: d.line, Object: d.ref.String(), Field: field, Message: message})
+}
+
+// digest tells texts apart.
+type digest [sha256.Size]byte
+
+// reader reads manifests. It remembers the valid documents of the last reading, so that the next one costs little more
+// than what has changed. Its zero value remembers nothing.
+type reader struct {
+	known map[digest]document
+}
+
+// read reads every document below root.
+func (r *reader) read(root string) []document {
+	found := walk(root)
+	documents := found.failed
+	known := map[digest]document{}
+	for _, path := range found.files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			documents = append(documents, unreadable(path, err))
+			continue
+		}
+		for _, part := range split(text) {
+			doc := r.decode(path, part)
+			if doc.object != nil {
+				known[doc.digest] = doc
+			}
+			documents = append(documents, doc)
+		}
+	}
+	r.known = known
+	return documents
+}
+
+func (r *reader) decode(path string, p part) document {
+	doc := document{file: path, line: p.line, digest: sha256.Sum256(bytes.TrimLeft(p.text, "\r\n"))}
+	if known, ok := r.known[doc.digest]; ok {
+		doc.ref, doc.object = known.ref, known.object
+	} else {
+		doc.decode(p)
+	}
+	return doc
+}
+
+// unreadable is what is left of a file or directory that cannot be read.
+func unreadable(path string, err error) document {
+	var at *fs.PathError // names the path once more
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return document{file: path, problems: []Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v", err)}}}
+}
+
+// part is the text of one document.
+type part struct {
+	text []byte
+	line int // of its first line that is neither blank nor a comment, from 1
+	skip int // lines of the file before the text
+}
+
+// split cuts a file at its document markers: lines that start with "---" and end there or go on with white space.
+// Parts with nothing but comments are left out.
+func split(text []byte) []part {
+	var parts []part
+	open := part{}
+	end := func() {
+		if open.line > 0 {
+			parts = append(parts, open)
+		}
+	}
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		content := bytes.TrimSpace(line)
+		if rest, ok := afterMarker(line); ok {
+			end()
+			open = part{skip: number - 1}
+			line, content = rest, bytes.TrimSpace(rest)
+		}
+		if open.line == 0 && len(content) > 0 && content[0] != '#' {
+			open.line = number
+		}
+		open.text = append(open.text, line...)
+	}
+	end()
+	return parts
+}
+
+// afterMarker returns what follows a document marker on its line.
+func afterMarker(line []byte) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	if !ok || len(bytes.TrimLeft(rest, " \t\r\n")) == len(rest) && len(rest) > 0 {
+		return nil, false
+	}
+	return rest, true
+}
+
+// noField is how a field.Error without path has it.
+var noField = (*field.Path)(nil).String()
+
+// decode makes an object of a part of a file, or says why it cannot.
+func (d *document) decode(p part) {
+	content, err := parse(p.text)
+	if err != nil {
+		// Once more with the lines before it, so that the message counts them.
+		_, err = parse(append(bytes.Repeat([]byte("\n"), p.skip), p.text...))
+		d.blame("", strings.ReplaceAll(err.Error(), "\n ", ""))
+		return
+	}
+	u := &unstructured.Unstructured{Object: content}
+	if u.GetNamespace() == "" {
+		u.SetNamespace(metav1.NamespaceDefault)
+	}
+	if u.GetName() != "" && u.GetKind() != "" {
+		d.ref = ref{kind: u.GetKind(), namespace: u.GetNamespace(), name: u.GetName()}
+	}
+	k, ok := kinds[u.GroupVersionKind()]
+	if !ok {
+		d.blame("", fmt.Sprintf("kind %q of apiVersion %q is not supported", u.GetKind(), u.GetAPIVersion()))
+		return
+	}
+	object, errs := k.decode(u)
+	for _, err := range errs {
+		d.blame(strings.TrimPrefix(err.Field, noField), err.ErrorBody())
+	}
+	if len(errs) == 0 {
+		d.object = object
+	}
+}
+
+// parse reads YAML, and JSON with it, into the generic form. A key that comes twice is an error.
+func parse(text []byte) (map[string]any, error) {
+	converted, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, err
+	}
+	var content map[string]any
+	if err := json.Unmarshal(converted, &content); err != nil {
+		return nil, errors.New("the document is not an object")
+	}
+	if metadata, ok := content["metadata"]; ok {
+		if _, ok := metadata.(map[string]any); !ok {
+			return nil, errors.New("metadata is not an object")
+		}
+	}
+	return content, nil
+}
+
+// unknownField is the error for a field that no schema knows.
+func unknownField(path string) *field.Error {
+	return &field.Error{Type: field.ErrorTypeForbidden, Field: path, Detail: "unknown field"}
+}

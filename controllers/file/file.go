@@ -1,0 +1,93 @@
+// Package file reads Penstock's objects from manifests in a directory, as standalone mode, "penstock translate" and
+// "penstock validate" do. GatewayRoutes and RateLimitPolicies pass the generated CRD's schema, defaults and CEL rules, so
+// that what is refused here is refused by the API server, and the other way round.
+package file
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+)
+
+// Objects are valid objects with their defaults, each kind ordered by namespace and name. They are shared between one
+// reading and the next and must not be modified.
+type Objects struct {
+	Routes   []*v1alpha1.GatewayRoute
+	Policies []*v1alpha1.RateLimitPolicy
+	Services []*corev1.Service
+	Slices   []*discoveryv1.EndpointSlice
+	Grants   []*gatewayv1beta1.ReferenceGrant
+	Secrets  []*corev1.Secret
+}
+
+// Problem is one reason why a manifest, or part of it, is not used.
+type Problem struct {
+	File    string // as reached from the directory that was read
+	Line    int    // where the document starts, from 1; 0 if the whole file or directory is meant
+	Object  string // "Kind namespace/name"; empty if the document could not be understood so far
+	Field   string // path such as spec.rules[0].name; empty if no single field is to blame
+	Message string
+}
+
+// String says it in one line: "routes.yaml:12: GatewayRoute shop/users: spec.rules: Required value".
+func (p Problem) String() string {
+	place := p.File
+	if p.Line > 0 {
+		place = fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	parts := slices.DeleteFunc([]string{place, p.Object, p.Field, p.Message}, func(s string) bool { return s == "" })
+	return strings.Join(parts, ": ")
+}
+
+// Load reads every manifest in dir and below: files named *.yaml, *.yml and *.json, with any number of documents each.
+// Names that start with a dot are passed over; symbolic links are followed. dir may be a single file.
+//
+// What is wrong with a document is a Problem and takes no other document down. Of two documents for the same object the
+// first is used, in the order of paths and lines. An object without namespace is in "default". Generations are 1, and
+// one more with each change that a Watcher sees.
+func Load(dir string) (Objects, []Problem) {
+	return (&keeper{}).merge((&reader{}).read(dir))
+}
+
+// ref names an object.
+type ref struct{ kind, namespace, name string }
+
+func (r ref) String() string {
+	if r == (ref{}) {
+		return ""
+	}
+	return r.kind + " " + r.namespace + "/" + r.name
+}
+
+func compareRefs(a, b ref) int {
+	return cmp.Or(
+		cmp.Compare(a.kind, b.kind),
+		cmp.Compare(a.namespace, b.namespace),
+		cmp.Compare(a.name, b.name),
+	)
+}
+
+func (o *Objects) add(object metav1.Object) {
+	switch object := object.(type) {
+	case *v1alpha1.GatewayRoute:
+		o.Routes = append(o.Routes, object)
+	case *v1alpha1.RateLimitPolicy:
+		o.Policies = append(o.Policies, object)
+	case *corev1.Service:
+		o.Services = append(o.Services, object)
+	case *discoveryv1.EndpointSlice:
+		o.Slices = append(o.Slices, object)
+	case *gatewayv1beta1.ReferenceGrant:
+		o.Grants = append(o.Grants, object)
+	case *corev1.Secret:
+		o.Secrets = append(o.Secrets, object)
+	}
+}

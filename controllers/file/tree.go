@@ -1,0 +1,71 @@
+package file
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// tree is what manifests are read from.
+type tree struct {
+	files  []string // manifests, in the order of their paths
+	dirs   []string // directories that hold them or could
+	failed []document
+}
+
+// walk lists the manifests below root, or root itself if it is a file.
+func walk(root string) *tree {
+	t := &tree{}
+	t.visit(root, nil)
+	return t
+}
+
+// visit adds path; above are the real paths of the directories that led to it, so that a circle of links ends.
+func (t *tree) visit(path string, above []string) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		t.fail(path, err)
+	case info.IsDir():
+		t.visitDir(path, above)
+	case len(above) == 0 || isManifest(path):
+		t.files = append(t.files, path)
+	}
+}
+
+func (t *tree) visitDir(path string, above []string) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.fail(path, err)
+		return
+	}
+	if slices.Contains(above, real) {
+		return
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		t.fail(path, err)
+		return
+	}
+	t.dirs = append(t.dirs, path)
+	above = append(slices.Clip(above), real)
+	for _, entry := range entries {
+		// Editors' temporary files, and a ConfigMap's ..data, which the entries beside it lead into.
+		if !strings.HasPrefix(entry.Name(), ".") {
+			t.visit(filepath.Join(path, entry.Name()), above)
+		}
+	}
+}
+
+func (t *tree) fail(path string, err error) {
+	t.failed = append(t.failed, unreadable(path, err))
+}
+
+func isManifest(path string) bool {
+	switch filepath.Ext(path) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// quiet is how long nothing must change before the manifests are read: an editor's save is several changes.
+	quiet = 50 * time.Millisecond
+	// patience bounds the wait for quiet, so that one busy file does not hold up the others.
+	patience = time.Second
+	// pollInterval is how often the manifests are read while they cannot be watched.
+	pollInterval = time.Second
+)
+
+// Watcher follows the manifests in a directory.
+type Watcher struct {
+	// Dir is the directory, or a single file; see Load.
+	Dir string
+	// Apply takes what holds after each reading, the first included, changed or not. An object whose new text is
+	// invalid keeps its last good version; where a document does not say which object it is, or a file or directory
+	// cannot be read, every object last read from there is kept. The problems say so. Apply is called from Run, one
+	// call at a time.
+	Apply func(Objects, []Problem)
+}
+
+// Run reads the manifests, calls Apply, and does so again after each change until ctx ends; then it returns nil. It fails
+// only if Dir cannot be watched at the start. If that happens later, it reads every second instead, and a Problem says so.
+//
+// It sees writes, editors' renames over a file, new and removed directories, and a ConfigMap volume's swap of ..data.
+// It does not see changes behind a link to a single file elsewhere.
+func (w *Watcher) Run(ctx context.Context) error {
+	var reader reader
+	var keeper keeper
+	for first := true; ctx.Err() == nil; first = false {
+		// Watched before it is read: a change in between is read, or wakes the next turn, or both. A new watch each turn
+		// also covers new directories and links that lead elsewhere now.
+		notify, err := watch(w.Dir)
+		if first && err != nil {
+			return fmt.Errorf("watch %s: %w", w.Dir, err)
+		}
+		objects, problems := keeper.merge(reader.read(w.Dir))
+		if err != nil {
+			problems = append(problems, Problem{File: w.Dir, Message: fmt.Sprintf("read every second, since it cannot be watched: %v", err)})
+		}
+		w.Apply(objects, problems)
+		if err != nil {
+			sleep(ctx, pollInterval)
+			continue
+		}
+		notify.wait(ctx)
+		notify.watcher.Close() //nolint:errcheck // nothing was written
+	}
+	return nil
+}
+
+// watching tells that a tree of manifests may have changed.
+type watching struct {
+	watcher *fsnotify.Watcher
+	root    string
+	file    bool // root is no directory
+}
+
+// watch watches every directory of the tree at dir, and the one above it, in which dir itself may be replaced.
+func watch(dir string) (*watching, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	w := &watching{watcher: notify, root: root}
+	if err := w.add(walk(root).dirs); err != nil {
+		return nil, errors.Join(err, notify.Close())
+	}
+	return w, nil
+}
+
+func (w *watching) add(dirs []string) error {
+	w.file = len(dirs) == 0
+	above := filepath.Dir(w.root)
+	if err := w.watcher.Add(above); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w", above, err)
+	}
+	for _, dir := range dirs {
+		// What is gone by now has changed the directory above it, which is watched.
+		if err := w.watcher.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// concerns says whether a change of name may change the manifests. The target of a link to a single file may be
+// anything beside it.
+func (w *watching) concerns(name string) bool {
+	return w.file || name == w.root || strings.HasPrefix(name, w.root+string(filepath.Separator))
+}
+
+// wait returns once something has changed and then nothing more for a while, or ctx has ended.
+func (w *watching) wait(ctx context.Context) {
+	var settled, late <-chan time.Time
+	for {
+		select {
+		case event := <-w.watcher.Events:
+			if !w.concerns(event.Name) {
+				continue
+			}
+			settled = time.After(quiet)
+			if late == nil {
+				late = time.After(patience)
+			}
+		case <-w.watcher.Errors: // the queue of changes ran over: some are lost
+			return
+		case <-settled:
+			return
+		case <-late:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
