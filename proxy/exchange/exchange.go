@@ -41,7 +41,7 @@ const (
 // exchange belongs to the handlers on that goroutine. Once Serve has returned it belongs to the engine again,
 // which sends the response, fills Outcome, calls Finish, and resets it for the next request.
 // Its strings alias buffers that the engine reuses after the reset: clone what must live longer (strings.Clone).
-// Cancel alone may be called from another goroutine.
+// Cancel, Cancelled and Expired alone may be called from another goroutine.
 type Exchange struct {
 	Request  Request
 	Response Response
@@ -85,6 +85,7 @@ type Exchange struct {
 
 	mu        sync.Mutex // guards what follows: Cancel comes from elsewhere
 	interrupt Interrupter
+	until     time.Time // Deadline as of the last SetInterrupt
 	cancelled *Error
 }
 
@@ -150,7 +151,7 @@ func (x *Exchange) Finish() {
 // Reset makes x ready for the next request. Nothing that was taken from it may be used any more.
 func (x *Exchange) Reset() {
 	x.mu.Lock()
-	x.interrupt, x.cancelled = nil, nil
+	x.interrupt, x.until, x.cancelled = nil, time.Time{}, nil
 	x.mu.Unlock()
 	x.Request.reset()
 	x.Response.reset()
@@ -177,12 +178,19 @@ type Interrupter interface {
 }
 
 // SetInterrupt names who is to be interrupted when the exchange is cancelled; nil for nobody. If the exchange has
-// been cancelled already it returns why, and the caller must not begin to wait.
+// been cancelled already it returns why, and the caller must not begin to wait. From then on Deadline is enforced as it stands.
 func (x *Exchange) SetInterrupt(i Interrupter) *Error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.interrupt = i
+	x.interrupt, x.until = i, x.Deadline
 	return x.cancelled
+}
+
+// Expired reports whether the Deadline that SetInterrupt saw is before now. It is safe for concurrent use.
+func (x *Exchange) Expired(now time.Time) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !x.until.IsZero() && x.until.Before(now)
 }
 
 // Cancel ends the exchange early, because the client left or time is up. It is safe for concurrent use; the first cause stays.

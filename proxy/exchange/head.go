@@ -27,12 +27,11 @@ func (h *Head) Reset(raw []byte) {
 	h.first = [idCount]uint16{}
 }
 
-// Append adds a field line of raw by the offsets of its parts; end lies behind its CRLF. It returns the id of its name.
+// Append adds a field line of raw by the offsets of its parts; end lies behind its CRLF, id is IDOf its name. Lines may be
+// left out: what is not appended is not part of the head.
 // For codecs: the line must be valid by RFC 9112 §5 and stand as "name: value CRLF" in raw.
-func (h *Head) Append(name, nameEnd, value, valueEnd, end int) ID {
-	id := IDOf(h.raw[name:nameEnd])
+func (h *Head) Append(id ID, name, nameEnd, value, valueEnd, end int) {
 	h.push(field{name: int32(name), nameEnd: int32(nameEnd), value: int32(value), valueEnd: int32(valueEnd), end: int32(end), id: id})
-	return id
 }
 
 func (h *Head) push(f field) {
@@ -159,12 +158,18 @@ func (h *Head) AppendTo(dst []byte) []byte {
 			continue
 		}
 		end := f.end
-		for ; i < len(h.fields) && !h.fields[i].dropped && h.fields[i].isAdded == f.isAdded; i++ {
+		for ; i < len(h.fields) && h.fields[i].follows(f, end); i++ {
 			end = h.fields[i].end
 		}
 		dst = append(dst, h.bytes(f, f.name, end)...)
 	}
 	return dst
+}
+
+// follows reports whether f is kept and begins where the run of lines that first began ends. Lines may lie between two fields
+// that the codec left out.
+func (f *field) follows(first *field, end int32) bool {
+	return !f.dropped && f.isAdded == first.isAdded && f.name == end
 }
 
 func (h *Head) bytes(f *field, from, to int32) []byte {

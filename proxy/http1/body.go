@@ -1,0 +1,102 @@
+package http1
+
+import (
+	"io"
+
+	"github.com/penstock/penstock/proxy/exchange"
+)
+
+// BodyReader reads the body of one message after another. It has no buffer of its own: content goes straight from the source
+// into the caller's buffer, where the chunked coding is taken off in place. It is used by one goroutine at a time.
+type BodyReader struct {
+	src     io.Reader
+	message Message
+	ahead   []byte // read from the source and not decoded
+	spill   []byte // empty; its capacity is for what is read beyond the end
+	left    int64  // of a body with a length
+	chunks  chunkDecoder
+	err     error
+}
+
+// Reset begins the body of m. Window holds what was read behind the head; its capacity is how far beyond the body's
+// end the reader may read from src, and is where those bytes are kept. With none, the end of chunks is read in small steps.
+func (r *BodyReader) Reset(src io.Reader, window []byte, m Message) {
+	*r = BodyReader{src: src, message: m, ahead: window, spill: window[:0], left: m.Length}
+	if m.Length == 0 {
+		r.err = io.EOF
+	}
+}
+
+// Read reads content. It returns io.EOF at the end of the body, as a rule along with the last bytes; io.ErrUnexpectedEOF if
+// the source ends before it; an *exchange.Error if the body is malformed (400 request.framing and others, or
+// 502 upstream.malformed); and else what the source returned. Errors stay.
+func (r *BodyReader) Read(p []byte) (n int, err error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	switch r.message.Length {
+	case exchange.Unknown:
+		return r.readChunks(p)
+	case UntilClose:
+		n, r.err = r.fill(p)
+		return n, r.err
+	}
+	n, err = r.fill(p[:min(int64(len(p)), r.left)])
+	if r.left -= int64(n); r.left == 0 {
+		err = io.EOF
+	} else if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	r.err = err
+	return n, err
+}
+
+// fill reads what is ahead, or else from the source.
+func (r *BodyReader) fill(p []byte) (int, error) {
+	if len(r.ahead) > 0 {
+		n := copy(p, r.ahead)
+		r.ahead = r.ahead[n:]
+		return n, nil
+	}
+	return r.src.Read(p)
+}
+
+func (r *BodyReader) readChunks(p []byte) (n int, err error) {
+	for n == 0 && r.err == nil {
+		var f fault
+		var idle bool
+		if len(r.ahead) > 0 {
+			var read int
+			n, read, f = r.chunks.decode(p, r.ahead)
+			r.ahead = r.ahead[read:]
+		} else {
+			n, idle, f = r.readInPlace(p)
+		}
+		switch {
+		case f != none:
+			r.err = r.message.fault(f)
+		case r.chunks.state == chunksDone:
+			r.err = io.EOF
+		case r.err == io.EOF:
+			r.err = io.ErrUnexpectedEOF
+		case idle:
+			return 0, nil
+		}
+	}
+	return n, r.err
+}
+
+// readInPlace reads coded bytes into p and decodes them there. It reads no further than the body's end and what spill can hold.
+func (r *BodyReader) readInPlace(p []byte) (n int, idle bool, f fault) {
+	most := min(int64(len(p)), r.chunks.need()+int64(cap(r.spill)))
+	coded, err := r.src.Read(p[:most])
+	n, read, f := r.chunks.decode(p[:coded], p[:coded])
+	r.ahead, r.err = append(r.spill, p[read:coded]...), err
+	return n, coded == 0, f
+}
+
+// Done reports whether the body has been read to its end.
+func (r *BodyReader) Done() bool { return r.err == io.EOF }
+
+// Rest is what was read from the source beyond the end of the body. It is valid once Done, and aliases the window.
+func (r *BodyReader) Rest() []byte { return r.ahead }

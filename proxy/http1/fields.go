@@ -1,0 +1,181 @@
+package http1
+
+import (
+	"bytes"
+
+	"github.com/penstock/penstock/proxy/exchange"
+)
+
+var (
+	crlf      = []byte("\r\n")
+	emptyLine = []byte("\r\n\r\n")
+)
+
+// section collects what the fields say about the message itself, while the other fields go into the head.
+type section struct {
+	length           int64 // of Content-Length; -1 without one
+	lengths, codings int   // counts of Content-Length and Transfer-Encoding
+	hosts, upgrades  int
+	badCoding        fault
+	host, upgrade    []byte
+	expects          bool // 100-continue
+	close, keepAlive bool // options of Connection
+	upgrading        bool
+	named            [maxNamed][]byte // fields named by Connection
+	nameds           int
+}
+
+// maxNamed is how many fields Connection may name, beside its known options.
+const maxNamed = 16
+
+// headEnd finds where a head must have ended: the end of b or an earlier empty line. 0: more bytes are needed.
+func headEnd(b []byte, limit int) (int, fault) {
+	if len(b) <= limit && bytes.HasSuffix(b, emptyLine) {
+		return len(b), none
+	}
+	if i := bytes.Index(b[:min(len(b), limit)], emptyLine); i >= 0 {
+		return i + len(emptyLine), none
+	}
+	if len(b) >= limit {
+		return 0, headTooLarge
+	}
+	return 0, none
+}
+
+// parse reads field lines from b[i:] to the empty line, which is known to come, and returns the index behind it.
+func (s *section) parse(b []byte, i, limit int, h *exchange.Head) (int, fault) {
+	s.length = -1
+	for count := 0; b[i] != '\r' || b[i+1] != '\n'; count++ {
+		if count == limit {
+			return 0, tooManyFields
+		}
+		name, nameEnd := i, span(b, i, tokenByte)
+		// White space before the name is a folded line, behind it an old way to hide a field (RFC 9112 §5.1, §5.2).
+		if nameEnd == name || b[nameEnd] != ':' {
+			return 0, badFieldName
+		}
+		end := spanValue(b, nameEnd+1)
+		if b[end] != '\r' || b[end+1] != '\n' {
+			return 0, badFieldValue
+		}
+		i = end + len(crlf)
+		value, valueEnd := trimSpace(b, nameEnd+1, end)
+		id := exchange.IDOf(b[name:nameEnd])
+		keep, f := s.note(id, b[value:valueEnd])
+		if f != none {
+			return 0, f
+		}
+		if keep {
+			h.Append(id, name, nameEnd, value, valueEnd, i)
+		}
+	}
+	s.dropNamed(h)
+	return i + len(crlf), s.check()
+}
+
+// note takes in one field and tells whether it is an end-to-end field.
+func (s *section) note(id exchange.ID, v []byte) (keep bool, f fault) {
+	switch id {
+	case exchange.Connection:
+		f = s.options(v)
+	case exchange.ContentLength:
+		s.lengths++
+		s.length, f = parseLength(v)
+	case exchange.TransferEncoding:
+		s.codings++
+		s.badCoding = checkCoding(v)
+	case exchange.Host:
+		s.hosts++
+		s.host = v
+	case exchange.Upgrade:
+		s.upgrades++
+		s.upgrade = v
+	case exchange.Expect:
+		keep = !equalFold(v, "100-continue")
+		s.expects = s.expects || !keep
+	case exchange.KeepAlive, exchange.ProxyConnection, exchange.TE, exchange.Trailer:
+	default:
+		keep = true
+	}
+	return keep, f
+}
+
+// options reads a Connection field (RFC 9110 §7.6.1).
+func (s *section) options(v []byte) fault {
+	for len(v) > 0 {
+		item, rest, _ := bytes.Cut(v, []byte{','})
+		from, to := trimSpace(item, 0, len(item))
+		item, v = item[from:to], rest
+		switch {
+		case len(item) == 0:
+		case equalFold(item, "close"):
+			s.close = true
+		case equalFold(item, "keep-alive"):
+			s.keepAlive = true
+		case equalFold(item, "upgrade"):
+			s.upgrading = true
+		case s.nameds == maxNamed:
+			return tooManyOptions
+		default:
+			s.named[s.nameds] = item
+			s.nameds++
+		}
+	}
+	return none
+}
+
+// dropNamed removes the fields that Connection names, which are meant for this connection alone. Protected are the fields that
+// the gateway knows, and X-Forwarded-*: those it acts on itself or they are meant for every recipient, and a client
+// must not make the backend see less of them than the gateway saw.
+func (s *section) dropNamed(h *exchange.Head) {
+	for _, name := range s.named[:s.nameds] {
+		forwarded := len(name) > len("x-forwarded-") && equalFold(name[:len("x-forwarded-")], "x-forwarded-")
+		if exchange.IDOf(name) == exchange.Other && !forwarded {
+			h.Drop(exchange.String(name))
+		}
+	}
+}
+
+// check refuses framing that could be read in two ways (RFC 9112 §6.1, §6.3).
+func (s *section) check() fault {
+	switch {
+	case s.codings > 0 && s.lengths > 0:
+		return codingAndLength
+	case s.lengths > 1:
+		return badLength
+	case s.codings > 1:
+		return badCoding
+	case s.codings == 1:
+		return s.badCoding
+	}
+	return none
+}
+
+// parseLength reads a Content-Length. A list of equal numbers, which RFC 9110 §8.6 lets us accept, is refused.
+func parseLength(v []byte) (int64, fault) {
+	const maxDigits = 18 // the most that can't overflow
+	if len(v) == 0 || len(v) > maxDigits {
+		return 0, badLength
+	}
+	var n int64
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, badLength
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, none
+}
+
+// checkCoding accepts "chunked" alone. Below it other codings are unknown here; without it at the end, nobody can
+// know where the body ends (RFC 9112 §6.1, §6.3).
+func checkCoding(v []byte) fault {
+	const chunked = "chunked"
+	if equalFold(v, chunked) {
+		return none
+	}
+	if n := len(v) - len(chunked); n > 0 && equalFold(v[n:], chunked) && (v[n-1] == ',' || isSpace(v[n-1])) {
+		return unsupportedCoding
+	}
+	return badCoding
+}
