@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/http1"
+)
+
+// body is the body of a request, as handlers read it. One goroutine reads it at a time, not necessarily the one that serves the
+// exchange; Interrupt may be called from any. Errors are an *exchange.Error.
+type body struct {
+	conn     *conn
+	reader   http1.BodyReader
+	patience time.Duration
+	message  http1.Message
+	count    int64 // bytes of content
+	done     atomic.Bool
+
+	interim    sync.Mutex // guards what follows, and that no 100 is written into an answer
+	invitation invitation
+}
+
+// invitation is what has become of an expected 100 Continue.
+type invitation uint8
+
+const (
+	needless invitation = iota
+	wanted
+	sent
+	refused
+)
+
+var (
+	_ io.Reader            = (*body)(nil)
+	_ exchange.Interrupter = (*body)(nil)
+)
+
+// errStopped is what reads give after an abort or an Interrupt.
+var errStopped = errors.New("the request's body must not be read any more")
+
+// reset begins the body of m, of which window has been read already.
+func (b *body) reset(window []byte, m http1.Message) {
+	b.reader.Reset((*source)(b.conn), window, m)
+	b.patience, b.message, b.count = b.conn.engine.options.Timeouts.Body, m, 0
+	b.done.Store(m.Length == 0)
+	b.invitation = needless
+	if m.Continue && len(window) == 0 {
+		b.invitation = wanted
+	}
+	b.conn.stopped.Store(false)
+}
+
+// Read reads content. The client that waits for 100 Continue gets it first.
+func (b *body) Read(p []byte) (int, error) {
+	if b.message.Continue && !b.invite() {
+		return 0, errClientClosed.With(errStopped)
+	}
+	n, err := b.reader.Read(p)
+	b.count += int64(n)
+	if n > 0 {
+		b.conn.moved()
+	}
+	b.done.Store(b.reader.Done())
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	return n, b.failure(err)
+}
+
+func (b *body) failure(err error) error {
+	if cause := b.conn.cancelled(); cause != nil {
+		return cause
+	}
+	if isTimeout(err) {
+		return errBodyTimeout
+	}
+	return asError(err, errClientClosed)
+}
+
+// invite sends 100 Continue once. It reports whether the client will send the body.
+func (b *body) invite() bool {
+	b.interim.Lock()
+	defer b.interim.Unlock()
+	if b.invitation == wanted {
+		b.invitation = sent
+		if b.conn.send(continued) != nil {
+			b.invitation = refused
+		}
+	}
+	return b.invitation != refused
+}
+
+var continued = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
+// uninvite makes sure that no 100 Continue follows, for the answer begins.
+func (b *body) uninvite() {
+	if !b.message.Continue {
+		return
+	}
+	b.interim.Lock()
+	defer b.interim.Unlock()
+	if b.invitation == wanted {
+		b.invitation = refused
+	}
+}
+
+// Interrupt makes reads fail, the present one and further ones.
+func (b *body) Interrupt() { b.conn.stopBody() }
+
+const (
+	// maxWaste is how much of a body that no handler wanted is read so that the connection can be kept, in bytes.
+	maxWaste = 64 << 10
+	// wasteTime is how long a client may take for the next bytes of it.
+	wasteTime = 250 * time.Millisecond
+)
+
+// promising reports whether the connection can be kept after the answer. Some of the body may still be unread.
+func (b *body) promising() bool {
+	return b.done.Load() || b.invitation != refused && b.message.Length <= maxWaste
+}
+
+// discard reads what is left, within bounds, and reports whether the end was reached. Nobody else may be reading.
+func (b *body) discard() bool {
+	if b.done.Load() {
+		return true
+	}
+	if b.conn.stopped.Load() || !b.promising() {
+		return false
+	}
+	b.patience = wasteTime
+	waste := b.conn.engine.buffers.get(smallBuffer)
+	defer waste.release()
+	for left := maxWaste; left > 0; {
+		n, err := b.reader.Read(waste.bytes)
+		if err != nil {
+			return b.reader.Done()
+		}
+		left -= n
+	}
+	return false
+}
+
+// source is the connection as the body's reader sees it.
+type source conn
+
+// Read reads from the client, who may take the body's patience.
+func (s *source) Read(p []byte) (int, error) {
+	c := (*conn)(s)
+	c.read.arm(c.deadline(c.body.patience))
+	// Whoever stops the reading sets these first and then looks for an armed timer.
+	if c.stopped.Load() || c.aborted.Load() {
+		c.read.disarm()
+		return 0, errStopped
+	}
+	n, err := c.net.Read(p)
+	c.settleRead(n)
+	return n, err
+}

@@ -1,0 +1,198 @@
+// Package engine drives exchange.Handler over connections that speak HTTP/1.1. It reads requests, hands them to the handler,
+// writes the answers, and enforces every bound on what clients may do. It makes no answer of its own but a bare 500.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/http1"
+)
+
+// Options configure an Engine.
+type Options struct {
+	Handler exchange.Handler
+	// Limits bound heads. Zero: http1.DefaultLimits.
+	Limits http1.Limits
+	// Timeouts bound waits for clients. What is zero in it: DefaultTimeouts.
+	Timeouts Timeouts
+	Path     exchange.PathOptions
+	Log      *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Timeouts bound how long the engine waits for a client. They are coarse: up to 100 ms more may pass.
+type Timeouts struct {
+	// Head bounds the time from a request's first byte, or from the connection's begin, to the end of its head.
+	Head time.Duration
+	// KeepAlive is how long a connection may be idle between two requests.
+	KeepAlive time.Duration
+	// Body is how long the client may take for the next bytes of a request's body.
+	Body time.Duration
+	// Write is how long the client may take to accept what is written at a time, at most 64 KiB.
+	Write time.Duration
+}
+
+// DefaultTimeouts are patient enough for slow mobile networks.
+var DefaultTimeouts = Timeouts{Head: 10 * time.Second, KeepAlive: 75 * time.Second, Body: 60 * time.Second, Write: 60 * time.Second}
+
+func (t Timeouts) withDefaults() Timeouts {
+	set := func(d *time.Duration, byDefault time.Duration) {
+		if *d == 0 {
+			*d = byDefault
+		}
+	}
+	set(&t.Head, DefaultTimeouts.Head)
+	set(&t.KeepAlive, DefaultTimeouts.KeepAlive)
+	set(&t.Body, DefaultTimeouts.Body)
+	set(&t.Write, DefaultTimeouts.Write)
+	return t
+}
+
+// Counters count what the engine does.
+type Counters struct {
+	// Accepted counts connections since the start; Open are those that have not ended.
+	Accepted, Open atomic.Int64
+	// Serving counts the exchanges that have begun and not ended.
+	Serving atomic.Int64
+	// Panics counts handlers that panicked.
+	Panics atomic.Int64
+}
+
+// Engine serves connections. It is safe for concurrent use.
+type Engine struct {
+	Counters Counters
+
+	options   Options
+	buffers   buffers
+	exchanges sync.Pool
+	draining  atomic.Bool
+	clock     atomic.Int64           // coarse time that passed while there were connections, in ns; the sweeper moves it
+	date      atomic.Pointer[string] // value of the Date field
+
+	mu       sync.Mutex
+	conns    []*conn
+	sweeping bool
+	closed   bool
+	empty    chan struct{} // closed when no connection is left; nil unless somebody waits
+}
+
+// New makes an engine.
+func New(o Options) *Engine {
+	if o.Limits == (http1.Limits{}) {
+		o.Limits = http1.DefaultLimits
+	}
+	o.Timeouts = o.Timeouts.withDefaults()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	e := &Engine{options: o}
+	e.clock.Store(1) // 0 is no time
+	e.buffers.init(max(largeBuffer, o.Limits.Head))
+	e.exchanges.New = func() any { return new(exchange.Exchange) }
+	return e
+}
+
+// ServeConn serves one connection to its end, and closes it. Listener and scheme are what its exchanges will say.
+func (e *Engine) ServeConn(nc net.Conn, listener, scheme string) {
+	c := newConn(e, nc, listener, scheme)
+	if !e.add(c) {
+		nc.Close()
+		return
+	}
+	defer e.remove(c)
+	c.serve()
+}
+
+// Drain lets connections end without failing a request: from now on every answer says Connection: close, and connections
+// between two requests are closed at once. A connection that has not had a request yet may make one.
+func (e *Engine) Drain() {
+	e.draining.Store(true)
+	e.each((*conn).endIdle)
+}
+
+// Wait returns when no connection is open, or with the context's error.
+func (e *Engine) Wait(ctx context.Context) error {
+	e.mu.Lock()
+	if len(e.conns) == 0 {
+		e.mu.Unlock()
+		return nil
+	}
+	if e.empty == nil {
+		e.empty = make(chan struct{})
+	}
+	empty := e.empty
+	e.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends what is left: exchanges are cancelled, connections closed. It does not wait for them. Further connections are
+// closed at once.
+func (e *Engine) Close() {
+	e.draining.Store(true)
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.each(func(c *conn) { c.abort(errClosing) })
+}
+
+func (e *Engine) each(do func(*conn)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.conns {
+		do(c)
+	}
+}
+
+func (e *Engine) add(c *conn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	c.index = len(e.conns)
+	e.conns = append(e.conns, c)
+	if !e.sweeping {
+		e.sweeping = true
+		e.setDate()
+		go e.sweep()
+	}
+	e.Counters.Accepted.Add(1)
+	e.Counters.Open.Add(1)
+	return true
+}
+
+func (e *Engine) remove(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	last := len(e.conns) - 1
+	moved := e.conns[last]
+	e.conns[c.index], moved.index = moved, c.index
+	e.conns[last] = nil
+	e.conns = e.conns[:last]
+	e.Counters.Open.Add(-1)
+	if last == 0 && e.empty != nil {
+		close(e.empty)
+		e.empty = nil
+	}
+}
+
+// setDate renews the value of the Date field.
+func (e *Engine) setDate() {
+	date := e.options.Now().UTC().Format(http.TimeFormat)
+	if old := e.date.Load(); old == nil || *old != date {
+		e.date.Store(&date)
+	}
+}

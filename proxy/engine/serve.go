@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/http1"
+)
+
+// serveExchange serves the request whose head has been read, from the handler to the last byte.
+func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
+	c.engine.Counters.Serving.Add(1)
+	defer c.engine.Counters.Serving.Add(-1)
+	c.fill(x, h)
+	c.begin(x, c.engine.clock.Load())
+	c.handle(x)
+	f := c.answer(x, h)
+	c.end()
+	x.Outcome.Duration = c.engine.options.Now().Sub(x.Start)
+	x.Outcome.RequestBytes = c.body.count
+	x.Finish()
+	return f
+}
+
+// fill sets what the engine knows.
+func (c *conn) fill(x *exchange.Exchange, h head) {
+	x.Start = c.engine.options.Now()
+	x.Protocol, x.Listener, x.Peer, x.Client = h.protocol, c.listener, c.peer, c.peer.Addr()
+	r := &x.Request
+	r.Scheme = c.scheme
+	x.Refusal = h.refusal
+	c.body.reset(c.in.bytes[h.length:c.have], h.message)
+	if h.message.Length != 0 {
+		r.Body = &c.body
+	}
+	if x.Refusal != nil || r.Path == "*" {
+		return
+	}
+	path, err := exchange.NormalizePath(r.Path, x.Alloc, c.engine.options.Path)
+	if err != nil {
+		x.Refusal = asError(err, errInternal)
+		return
+	}
+	r.Path = path
+}
+
+// handle calls the handler. Afterwards there is an answer, or x.Err says that the client left.
+func (c *conn) handle(x *exchange.Exchange) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.engine.panicked(v)
+			fail(x, errInternal.With(errPanic))
+		}
+	}()
+	if err := c.engine.options.Handler.Serve(x); err != nil {
+		fail(x, asError(err, errInternal))
+		return
+	}
+	if !isAnswer(x) {
+		fail(x, errInternal.With(errNoAnswer))
+	}
+}
+
+// isAnswer reports whether the response can be sent.
+func isAnswer(x *exchange.Exchange) bool {
+	r := &x.Response
+	if r.Status == http.StatusSwitchingProtocols {
+		return r.Tunnel != nil && x.Request.Upgrade != ""
+	}
+	return r.Status >= 200 && r.Status <= 599
+}
+
+// fail makes the bare answer to an error that no handler turned into one.
+func fail(x *exchange.Exchange, err *exchange.Error) {
+	if t := x.Response.Tunnel; t != nil {
+		_ = t.Close() // Nothing was sent through it.
+	}
+	x.Err = err
+	x.Reply(err.Status)
+}
+
+// answer delivers the response.
+func (c *conn) answer(x *exchange.Exchange, h head) fate {
+	if x.Response.Status == exchange.StatusClientClosed || c.aborted.Load() {
+		x.Reply(exchange.StatusClientClosed)
+		return drop
+	}
+	c.body.uninvite()
+	o := http1.ResponseOptions{
+		Protocol:  x.Protocol,
+		Head:      x.Request.Method == http.MethodHead,
+		KeepAlive: c.keeps(x, h),
+		Upgrade:   x.Request.Upgrade,
+		Date:      *c.engine.date.Load(),
+	}
+	if x.Response.Tunnel != nil {
+		c.tunnel(x, o)
+		return drop
+	}
+	c.enter(answering)
+	c.limitStillness(x.Timeouts.Idle)
+	err := c.respond(x, o)
+	if b := x.Response.Body; b != nil {
+		// What closing reports comes too late to matter.
+		_ = b.Close()
+	}
+	switch {
+	case err != nil:
+		x.Err = c.blame(x, err)
+		if o.Framing(&x.Response) == http1.ByClose {
+			c.reset()
+		}
+		return drop
+	case o.KeepAlive && o.Framing(&x.Response) != http1.ByClose && c.body.discard():
+		return again
+	}
+	return linger
+}
+
+// keeps reports whether the connection can be kept after the answer.
+func (c *conn) keeps(x *exchange.Exchange, h head) bool {
+	closes := func(e *exchange.Error) bool { return e != nil && e.Close }
+	return h.message.KeepAlive && !c.engine.draining.Load() && !closes(x.Refusal) && !closes(x.Err) && c.body.promising()
+}
+
+// blame says whose fault it is that the answer broke off.
+func (c *conn) blame(x *exchange.Exchange, err error) *exchange.Error {
+	if cause := x.Cancelled(); cause != nil {
+		return cause
+	}
+	return asError(err, errTruncated)
+}
+
+// reset makes closing the connection look like a failure, where a plain end would look like a complete answer.
+func (c *conn) reset() {
+	if tcp, ok := c.net.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // Without it the client can't tell; there is nothing else to do.
+	}
+}
+
+// Causes of errInternal.
+var (
+	errPanic    = errors.New("a handler panicked; the log has its stack")
+	errNoAnswer = errors.New("a handler returned neither an answer nor an error")
+)
+
+// send writes b, which the client may take Timeouts.Write to accept.
+func (c *conn) send(b []byte) error {
+	c.write.arm(c.deadline(c.engine.options.Timeouts.Write))
+	if c.aborted.Load() {
+		c.write.disarm()
+		return errClientClosed.With(errStopped)
+	}
+	_, err := c.net.Write(b)
+	if !c.write.disarm() && err == nil {
+		err = errStopped
+	}
+	if err != nil {
+		return errClientClosed.With(err)
+	}
+	return nil
+}
+
+// limitStillness ends the exchange once no byte has moved for that long; 0 for never.
+func (c *conn) limitStillness(d time.Duration) {
+	c.still.Store(int64(d))
+	c.moved()
+}
+
+// moved notes that a byte moved.
+func (c *conn) moved() {
+	if still := c.still.Load(); still > 0 {
+		c.moves.arm(c.deadline(time.Duration(still)))
+	}
+}

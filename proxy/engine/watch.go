@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+)
+
+// phase is what a connection is at.
+type phase uint8
+
+const (
+	between    phase = iota // no exchange: idle, or reading a head
+	serving                 // the handler has the exchange, nothing has been answered
+	answering               // the answer is being written
+	tunnelling              // the connection was upgraded
+)
+
+// watch is what the sweeper and others than the connection's goroutine may see and do of a connection.
+type watch struct {
+	net    net.Conn
+	socket *socket // nil where the platform or the kind of connection has none
+
+	// read and write end waits for the client.
+	read, write timer
+	// moves ends an exchange in which no byte has moved for still, in ns. Still is 0 for no limit.
+	moves timer
+	still atomic.Int64
+	// idle is set between two requests.
+	idle atomic.Bool
+	// stopped is set when the request's body must not be read further, aborted when nothing must be read or written.
+	stopped, aborted atomic.Bool
+	// look is when the sweeper next looks at the exchange, in coarse time; 0 without one.
+	look atomic.Int64
+
+	mu       sync.Mutex // guards what follows, and that the socket's deadlines agree with the timers
+	phase    phase
+	exchange *exchange.Exchange // nil as soon as it may be reset
+	begun    int64
+	peek     int64 // when to see whether the client is still there
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+// begin shows the exchange to the sweeper.
+func (w *watch) begin(x *exchange.Exchange, now int64) {
+	w.mu.Lock()
+	w.exchange, w.phase, w.begun, w.peek = x, serving, now, 0
+	w.mu.Unlock()
+	w.look.Store(now + int64(lookAfter))
+}
+
+// enter moves on to another phase of the exchange.
+func (w *watch) enter(p phase) {
+	w.mu.Lock()
+	w.phase = p
+	w.mu.Unlock()
+}
+
+// cancelled is why the exchange was cancelled, or nil.
+func (w *watch) cancelled() *exchange.Error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.exchange == nil {
+		return nil
+	}
+	return w.exchange.Cancelled()
+}
+
+// end hides the exchange from the sweeper, so that it can be reset.
+func (w *watch) end() {
+	w.look.Store(0)
+	w.still.Store(0)
+	w.moves.disarm()
+	w.mu.Lock()
+	w.exchange, w.phase = nil, between
+	w.mu.Unlock()
+}
+
+// sweep ends waits that have lasted too long. Clock is the engine's coarse time, wall the time of day.
+func (w *watch) sweep(clock int64, wall time.Time) {
+	w.expire(&w.read, clock, w.net.SetReadDeadline)
+	w.expire(&w.write, clock, w.net.SetWriteDeadline)
+	if look := w.look.Load(); look == 0 || look > clock {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.exchange == nil || w.exchange.Cancelled() != nil {
+		return
+	}
+	if cause := w.verdict(clock, wall); cause != nil {
+		w.abortLocked(cause)
+	}
+}
+
+// expire ends a wait if it is due. The one who waits sees a timeout.
+func (w *watch) expire(t *timer, clock int64, setDeadline func(time.Time) error) {
+	if !t.due(clock) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.fire(clock) {
+		_ = setDeadline(past) // It fails on a closed connection only, on which nobody waits.
+	}
+}
+
+// verdict says why the exchange must end, or nil.
+func (w *watch) verdict(clock int64, wall time.Time) *exchange.Error {
+	switch {
+	case w.moves.fire(clock):
+		return errIdle
+	case w.phase == tunnelling:
+		// Its deadline was for the handshake, and both directions are being read.
+		return nil
+	case w.exchange.Expired(wall):
+		return errTimeout
+	case clock >= w.peek && w.socket.closed():
+		return errClientClosed
+	}
+	if clock >= w.peek {
+		// The longer it has waited, the less often it is asked: one call into the kernel each.
+		w.peek = clock + min((clock-w.begun)/4, int64(maxPeek))
+	}
+	return nil
+}
+
+// abort cancels the exchange, if there is one, and wakes whoever waits for the client. While the handler has the
+// exchange, it may still answer why.
+func (w *watch) abort(cause *exchange.Error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.abortLocked(cause)
+}
+
+func (w *watch) abortLocked(cause *exchange.Error) {
+	w.stopped.Store(true)
+	if w.exchange != nil {
+		w.exchange.Cancel(cause)
+	}
+	w.wake(&w.read, w.net.SetReadDeadline)
+	if w.phase != serving {
+		w.aborted.Store(true)
+		w.wake(&w.write, w.net.SetWriteDeadline)
+	}
+}
+
+func (w *watch) wake(t *timer, setDeadline func(time.Time) error) {
+	if t.fire(force) {
+		_ = setDeadline(past) // As in expire.
+	}
+}
+
+// stopBody makes reads of the request's body fail, the present one and further ones.
+func (w *watch) stopBody() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped.Store(true)
+	w.wake(&w.read, w.net.SetReadDeadline)
+}
+
+// endIdle ends the wait for a further request.
+func (w *watch) endIdle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.idle.Load() {
+		w.wake(&w.read, w.net.SetReadDeadline)
+	}
+}
+
+// reviveRead makes reads possible again after the read timer has fired.
+func (w *watch) reviveRead() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = w.net.SetReadDeadline(time.Time{}) // The next read fails if the connection is closed.
+}
