@@ -1,0 +1,141 @@
+// Package live holds the state of clusters that outlives a routing table: which endpoints there are, how each of
+// them fares, and the connections to it. Tables come and go with configuration; endpoints come and go with pods, and
+// by a way of their own, so that a change of either never touches the other.
+package live
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// Conns are the connections to one endpoint. Whoever makes round trips knows what they are; the store only ends them.
+type Conns interface {
+	// Close ends the connections that nobody uses and keeps no further one: what is in use now, or is opened
+	// by a request that chose the endpoint before it left, ends after its exchange.
+	Close()
+}
+
+// Store holds the clusters by name. It is safe for concurrent use. Requests don't come here: a handler keeps the
+// *Cluster that it was built with, and reads its endpoints without a lock.
+//
+// A cluster begins to exist when it is first named, by a table (Cluster) or by a source of endpoints (SetEndpoints),
+// whichever comes first. It ends when a table is in place that doesn't name it (Retain), unless it was named since
+// the Retain before: so endpoints that arrive ahead of their table aren't lost to the table that is being replaced.
+// A source must therefore give the endpoints of a cluster anew when a snapshot names the cluster again.
+type Store struct {
+	newConns func(cluster string, addr netip.AddrPort) Conns
+
+	mu       sync.Mutex
+	clusters map[string]*Cluster
+}
+
+// NewStore makes an empty store. newConns is called, under a lock, for every endpoint that arrives.
+func NewStore(newConns func(cluster string, addr netip.AddrPort) Conns) *Store {
+	return &Store{newConns: newConns, clusters: map[string]*Cluster{}}
+}
+
+// Cluster returns the cluster of that name, without endpoints if nobody has given any yet.
+func (s *Store) Cluster(name string) *Cluster {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.named(name)
+}
+
+func (s *Store) named(name string) *Cluster {
+	c := s.clusters[name]
+	if c == nil {
+		c = newCluster(name)
+		s.clusters[name] = c
+	}
+	c.fresh = true
+	return c
+}
+
+// SetEndpoints replaces the endpoints of a cluster. One whose address stays keeps its statistics and connections,
+// whatever its state becomes; an address that is given twice counts once, as Ready if either is. What isn't an IP
+// address is left out and reported in the error; the others are set all the same.
+func (s *Store) SetEndpoints(cluster string, endpoints []snapshot.Endpoint) error {
+	states, errs := parse(cluster, endpoints)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.named(cluster)
+	c.replace(states, func(addr netip.AddrPort) Conns { return s.newConns(cluster, addr) })
+	return errors.Join(errs...)
+}
+
+// parse returns the endpoints in the order of their addresses, each once.
+func parse(cluster string, endpoints []snapshot.Endpoint) (states []state, errs []error) {
+	states = make([]state, 0, len(endpoints))
+	for _, e := range endpoints {
+		ip, err := netip.ParseAddr(e.Address)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("endpoints of %s: %w", cluster, err))
+			continue
+		}
+		states = append(states, state{netip.AddrPortFrom(ip.Unmap(), e.Port), e.State})
+	}
+	slices.SortFunc(states, state.compare)
+	return slices.CompactFunc(states, func(a, b state) bool { return a.addr == b.addr }), errs
+}
+
+// Retain ends the clusters that keep doesn't name and that nobody has named since the last Retain. It is to be
+// called once a table is in place, with the clusters of that table; it takes time linear in the number of clusters.
+func (s *Store) Retain(keep func(cluster string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, c := range s.clusters {
+		fresh := c.fresh
+		c.fresh = false
+		if !fresh && !keep(name) {
+			delete(s.clusters, name)
+			c.retire()
+		}
+	}
+}
+
+// All yields the clusters of this moment, in no order.
+func (s *Store) All() iter.Seq[*Cluster] {
+	return func(yield func(*Cluster) bool) {
+		for _, c := range s.list() {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) list() []*Cluster {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Cluster, 0, len(s.clusters))
+	for _, c := range s.clusters {
+		list = append(list, c)
+	}
+	return list
+}
+
+// ClusterEndpoints are the endpoints of one cluster, as SetEndpoints takes them.
+type ClusterEndpoints struct {
+	Cluster   string              `json:"cluster"`
+	Endpoints []snapshot.Endpoint `json:"endpoints"`
+}
+
+// Endpoints lists what is known, for the snapshot on disk and for debugging: sorted by cluster, then by address.
+// Clusters without endpoints are left out.
+func (s *Store) Endpoints() []ClusterEndpoints {
+	var list []ClusterEndpoints
+	for c := range s.All() {
+		if e := c.Endpoints().snapshot(); len(e) > 0 {
+			list = append(list, ClusterEndpoints{Cluster: c.Name, Endpoints: e})
+		}
+	}
+	slices.SortFunc(list, func(a, b ClusterEndpoints) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return list
+}

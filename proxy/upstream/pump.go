@@ -1,0 +1,125 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/http1"
+)
+
+const (
+	// pumpRoom is how much of a request's body is on its way at a time, in bytes.
+	pumpRoom = 32 << 10
+	// lastWrite bounds the wait for the last write of a request that has been answered already.
+	lastWrite = time.Second
+)
+
+type pumpBuffer [http1.ChunkHead + pumpRoom + http1.ChunkTail]byte
+
+var pumpBuffers = sync.Pool{New: func() any { return new(pumpBuffer) }}
+
+// pump sends a request's body from a goroutine of its own, since a backend may answer before it has seen all of it.
+type pump struct {
+	running bool
+	done    sync.WaitGroup
+	ending  atomic.Bool // the last write has begun
+	ended   atomic.Bool // the last write is done
+
+	// err is why the client's side failed. Written before the connection is interrupted.
+	err *exchange.Error
+}
+
+// errShort is a body that is shorter than the request said.
+var errShort = errClient.With(io.ErrUnexpectedEOF)
+
+func (c *conn) startPump() {
+	// What is written from here on waits as long as the answer is awaited; the reader decides about both.
+	if !c.write.at.IsZero() {
+		c.ring(&c.write, time.Time{})
+	}
+	p := &c.pump
+	p.running, p.err = true, nil
+	p.ending.Store(false)
+	p.ended.Store(false)
+	p.done.Add(1)
+	go c.pumpBody(c.x.Request.Body, c.x.Request.ContentLength)
+}
+
+// pumped reports whether the request has been sent whole.
+func (c *conn) pumped() bool { return !c.pump.running || c.pump.ended.Load() }
+
+func (c *conn) pumpBody(body io.Reader, length int64) {
+	defer c.pump.done.Done()
+	buf := pumpBuffers.Get().(*pumpBuffer)
+	defer pumpBuffers.Put(buf)
+	for left := length; !c.interrupted.Load(); {
+		n, last, err := readPart(body, buf[http1.ChunkHead:][:pumpRoom], left)
+		if err != nil {
+			c.pump.err = err
+			c.Interrupt()
+			return
+		}
+		out := buf[http1.ChunkHead:][:n]
+		if length == exchange.Unknown {
+			out = http1.FrameChunk(buf[:], http1.ChunkHead, http1.ChunkHead+n, last)
+		} else {
+			left -= int64(n)
+		}
+		c.pump.ending.Store(last)
+		if _, err := c.nc.Write(out); err != nil {
+			return // The reader learns more: there may be an answer.
+		}
+		c.patience.moved(c.upstreams.now)
+		if last {
+			c.pump.ended.Store(true)
+			return
+		}
+	}
+}
+
+// readPart reads the next part of a body of which left bytes are still to come, or an unknown number, and
+// reports whether it is the last.
+func readPart(body io.Reader, p []byte, left int64) (n int, last bool, _ *exchange.Error) {
+	if left >= 0 {
+		p = p[:min(int64(len(p)), left)]
+	}
+	n, err := body.Read(p)
+	switch {
+	case left >= 0 && int64(n) == left:
+		return n, true, nil
+	case err == nil:
+		return n, false, nil
+	case !errors.Is(err, io.EOF):
+		return n, false, failure(err, errClient)
+	case left >= 0:
+		return n, false, errShort
+	}
+	return n, true, nil
+}
+
+// stopPump waits for the pump and reports whether it sent the body whole. If the answer is there and the pump is at its last write,
+// it may end that; otherwise it is interrupted, and so is the request's body if it can be: whoever provides a body that waits for
+// a client makes it an exchange.Interrupter.
+func (c *conn) stopPump(answered bool) (sent bool) {
+	p := &c.pump
+	if !p.running {
+		return true
+	}
+	switch {
+	case p.ended.Load():
+	case answered && p.ending.Load():
+		c.ring(&c.write, c.upstreams.now().Add(lastWrite))
+	default:
+		c.Interrupt()
+		if b, ok := c.x.Request.Body.(exchange.Interrupter); ok {
+			b.Interrupt()
+		}
+	}
+	p.done.Wait()
+	p.running = false
+	return p.ended.Load()
+}
