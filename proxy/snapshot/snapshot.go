@@ -19,6 +19,12 @@ type Snapshot struct {
 	Secrets   []*Secret   `json:"secrets,omitempty"`
 }
 
+// HasCluster reports whether the snapshot has a cluster of that name.
+func (s *Snapshot) HasCluster(name string) bool {
+	_, ok := slices.BinarySearchFunc(s.Clusters, name, func(c *Cluster, name string) int { return cmp.Compare(c.Name, name) })
+	return ok
+}
+
 // Protocol is what a listener or a cluster speaks.
 type Protocol string
 

@@ -1,0 +1,258 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// Options are what tables are compiled with. All tables that follow from one another have the same.
+type Options struct {
+	Filters filter.Registry
+	// Cluster returns the handler that sends exchanges to a cluster. It is called once for each new or changed cluster.
+	Cluster func(*snapshot.Cluster) exchange.Handler
+	Now     func() time.Time
+}
+
+// Problem is something that could not be built. It harms nothing but the route.
+type Problem struct {
+	// RouteID is empty if the problem is not one of a route.
+	RouteID string
+	Origin  snapshot.Origin
+	Err     error
+}
+
+// Table is a compiled snapshot. It never changes and is safe for concurrent use.
+type Table struct {
+	// source is what the table was compiled from.
+	source *snapshot.Snapshot
+	// generation is greater than that of the table that this one follows.
+	generation uint64
+	listeners  map[string]*hosts
+	base       filter.Chain
+
+	routes   *node[route]
+	clusters *node[cluster]
+	secrets  *node[snapshot.Secret]
+	// uses tells which routes were built from a cluster or secret; see useKey.
+	uses *node[route]
+	// problems has those of all routes, whenever they were built.
+	problems *node[Problem]
+	// hasTwins says that some routes had the ID of another. The next table can't be made from this one by its differences.
+	hasTwins bool
+}
+
+// cluster is what a cluster of the snapshot became: a handler, or the reason why there is none.
+type cluster struct {
+	handler exchange.Handler
+	err     error
+}
+
+// Version is the version of the snapshot that the table was compiled from.
+func (t *Table) Version() string { return t.source.Version }
+
+// Compile returns a table that serves s, and all of its problems, ordered by route. Parts that s has in common with the snapshot of
+// prev, which may be nil, are taken over from there; prev goes on to serve and is not kept alive. Compile works in short turns, so that requests are
+// served between them.
+func Compile(prev *Table, s *snapshot.Snapshot, o Options) (*Table, []Problem) {
+	if prev == nil {
+		prev = &Table{source: new(snapshot.Snapshot)}
+	}
+	if prev.hasTwins {
+		prev = prev.withoutRoutes()
+	}
+	edits, err := diff(prev, s.Routes)
+	if err != nil {
+		prev = prev.withoutRoutes()
+		edits, _ = diff(prev, s.Routes) // among no routes there is room for all
+	}
+	c := &compiler{options: &o, prev: prev.source, table: prev.successor(s)}
+	c.buildBase()
+	for i, e := range c.withAffected(edits) {
+		if i%turn == turn-1 {
+			runtime.Gosched()
+		}
+		c.apply(e)
+	}
+	return c.table, c.table.allProblems()
+}
+
+// turn is the number of routes that are compiled in one go, well within a millisecond.
+const turn = 16
+
+// successor returns a table for s that still has the content of t.
+func (t *Table) successor(s *snapshot.Snapshot) *Table {
+	next := *t
+	next.source = s
+	next.generation++
+	next.listeners = make(map[string]*hosts, len(t.listeners))
+	maps.Copy(next.listeners, t.listeners)
+	return &next
+}
+
+// withoutRoutes returns a table that has nothing but the clusters and secrets of t.
+func (t *Table) withoutRoutes() *Table {
+	return &Table{
+		source:     &snapshot.Snapshot{Clusters: t.source.Clusters, Secrets: t.source.Secrets},
+		generation: t.generation, clusters: t.clusters, secrets: t.secrets,
+	}
+}
+
+func (t *Table) allProblems() (all []Problem) {
+	for _, p := range t.problems.under("") {
+		all = append(all, *p)
+	}
+	return all
+}
+
+// compiler makes one table. Nothing that it builds refers to it, or to the table before.
+type compiler struct {
+	options *Options
+	prev    *snapshot.Snapshot
+	table   *Table
+}
+
+// buildBase builds the chain of what matches no route.
+func (c *compiler) buildBase() {
+	t := c.table
+	if t.base.Handler != nil {
+		return
+	}
+	var err error
+	t.base, err = baseChain(c.options, filter.Env{Now: c.options.Now}, exchange.HandlerFunc(serveUnmatched))
+	if err != nil {
+		t.problems = t.problems.put(t.generation, "", &Problem{Err: fmt.Errorf("base chain: %w", err)})
+	}
+}
+
+// withAffected takes over changed clusters and secrets, and adds to the edits the routes that were built from them.
+func (c *compiler) withAffected(edits []edit) []edit {
+	keys := slices.Concat(c.updateClusters(), c.updateSecrets())
+	if len(keys) == 0 {
+		return edits
+	}
+	seen := make(map[*route]bool, len(edits))
+	for _, e := range edits {
+		seen[e.old] = true
+	}
+	for _, key := range keys {
+		for _, r := range c.table.uses.under(key) {
+			if !seen[r] {
+				seen[r] = true
+				edits = append(edits, edit{old: r, spec: r.spec, order: r.order})
+			}
+		}
+	}
+	return edits
+}
+
+// updateClusters takes over the clusters that changed and returns the beginnings of their use keys.
+func (c *compiler) updateClusters() (keys []string) {
+	t := c.table
+	for name, spec := range changed(c.prev.Clusters, t.source.Clusters, func(p *snapshot.Cluster) string { return p.Name }) {
+		keys = append(keys, useKey(useCluster, name, ""))
+		var next *cluster
+		if spec != nil {
+			next = new(cluster)
+			next.err = guard(func() error {
+				next.handler = c.options.Cluster(spec)
+				return nil
+			})
+		}
+		t.clusters = t.clusters.put(t.generation, name, next)
+	}
+	return keys
+}
+
+// updateSecrets takes over the secrets that changed and returns the beginnings of their use keys.
+func (c *compiler) updateSecrets() (keys []string) {
+	t := c.table
+	for name, spec := range changed(c.prev.Secrets, t.source.Secrets, func(p *snapshot.Secret) string { return secretName(p.Ref) }) {
+		keys = append(keys, useKey(useSecret, name, ""))
+		t.secrets = t.secrets.put(t.generation, name, spec)
+	}
+	return keys
+}
+
+// apply makes one edit of the table.
+func (c *compiler) apply(e edit) {
+	t := c.table
+	if e.spec == nil {
+		c.remove(e.old)
+		t.routes = t.routes.put(t.generation, e.old.ID, nil)
+		t.problems = t.problems.put(t.generation, e.old.ID, nil)
+		return
+	}
+	id := e.spec.ID
+	if twin := t.routes.get(id); twin != nil && twin != e.old {
+		t.hasTwins = true
+		t.problems = t.problems.put(t.generation, id+"\x00", &Problem{id, e.spec.Origin, errTwin})
+		return
+	}
+	b := builder{Options: c.options, cluster: t.clusters.get, secret: t.secrets.get}
+	r, err := b.build(e.spec, e.order)
+	c.place(r, (*leaf).with)
+	if e.old != nil { // after the new one, so that most of the tree keeps its form
+		c.remove(e.old)
+	}
+	t.routes = t.routes.put(t.generation, id, r)
+	for _, key := range r.uses {
+		t.uses = t.uses.put(t.generation, key, r)
+	}
+	if err != nil {
+		t.problems = t.problems.put(t.generation, id, &Problem{id, e.spec.Origin, err})
+	} else {
+		t.problems = t.problems.put(t.generation, id, nil)
+	}
+}
+
+var errTwin = errors.New("another route has this ID")
+
+// remove takes the candidates and uses of a route out of the table.
+func (c *compiler) remove(r *route) {
+	c.place(r, (*leaf).without)
+	for _, key := range r.uses {
+		c.table.uses = c.table.uses.put(c.table.generation, key, nil)
+	}
+}
+
+// place changes the leaf of each candidate of r, below all of its listeners and hosts.
+func (c *compiler) place(r *route, change func(*leaf, uint64, *candidate) *leaf) {
+	generation := c.table.generation
+	inPaths := func(p *paths) *paths {
+		for i := range r.candidates {
+			candidate := &r.candidates[i]
+			p = p.edit(generation, candidate.key, func(l *leaf) *leaf { return change(l, generation, candidate) })
+		}
+		return p
+	}
+	names := r.spec.Hosts
+	if len(names) == 0 {
+		names = anyHost
+	}
+	for _, listener := range r.spec.Listeners {
+		for _, name := range names {
+			c.table.listeners[listener] = c.table.listeners[listener].edit(generation, hostKey(name), inPaths)
+		}
+	}
+}
+
+var anyHost = []string{"*"}
+
+// What a route can be built from, as it stands in the keys of Table.uses.
+const (
+	useCluster = "cluster"
+	useSecret  = "secret"
+)
+
+// useKey is the key of one use. With an empty id it is what the keys of all uses of a thing start with.
+func useKey(what, name, id string) string { return what + "\x00" + name + "\x00" + id }
+
+func secretName(r snapshot.Ref) string { return r.Namespace + "/" + r.Name + "/" + r.Key }

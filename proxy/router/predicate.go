@@ -1,0 +1,135 @@
+package router
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// predicate is one condition of a match. It is safe for concurrent use and doesn't allocate.
+type predicate interface {
+	holds(x *exchange.Exchange) bool
+}
+
+// methods holds for any of its methods, which are case-sensitive (RFC 9110 §9.1).
+type methods []string
+
+func (m methods) holds(x *exchange.Exchange) bool { return slices.Contains(m, x.Request.Method) }
+
+// pathRegex holds if the whole path matches.
+type pathRegex struct{ re *regexp.Regexp }
+
+func (p pathRegex) holds(x *exchange.Exchange) bool { return p.re.MatchString(x.Request.Path) }
+
+// value tests one value of a name.
+type value struct {
+	name    string
+	exact   string
+	re      *regexp.Regexp // nil unless the type is ValueRegex
+	present bool           // any value will do
+	invert  bool
+}
+
+// fits reports whether a value that is there is the wanted one.
+func (v *value) fits(s string) bool {
+	switch {
+	case v.present:
+		return true
+	case v.re != nil:
+		return v.re.MatchString(s)
+	}
+	return s == v.exact
+}
+
+// header holds if the value of any field line of that name fits. Values that are lists are not taken apart.
+type header struct{ value }
+
+func (h *header) holds(x *exchange.Exchange) bool {
+	for name, s := range x.Request.Head.All() {
+		if strings.EqualFold(name, h.name) && h.fits(s) {
+			return !h.invert
+		}
+	}
+	return h.invert
+}
+
+// query holds if the first parameter of that name fits, as Gateway API recommends.
+type query struct{ value }
+
+func (q *query) holds(x *exchange.Exchange) bool {
+	s, found := parameter(x.Request.Query, q.name)
+	return (found && q.fitsEncoded(s)) != q.invert
+}
+
+func (q *query) fitsEncoded(s string) bool {
+	switch {
+	case q.present:
+		return true
+	case q.re != nil:
+		return matchDecoded(q.re, s)
+	}
+	return equalDecoded(s, q.exact)
+}
+
+// cookie holds if the first cookie of that name fits. Names are case-sensitive; quotes are part of a value (RFC 6265bis §5.6).
+type cookie struct{ value }
+
+func (c *cookie) holds(x *exchange.Exchange) bool {
+	for field, s := range x.Request.Head.All() {
+		if !strings.EqualFold(field, "cookie") {
+			continue
+		}
+		for pair := range strings.SplitSeq(s, ";") {
+			name, s, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if name == c.name {
+				return c.fits(s) != c.invert
+			}
+		}
+	}
+	return c.invert
+}
+
+func compileValue(spec snapshot.Predicate) (v value, err error) {
+	v = value{name: spec.Name, invert: spec.Invert}
+	switch spec.Type {
+	case snapshot.ValueExact:
+		v.exact = spec.Value
+	case snapshot.ValueRegex:
+		v.re, _, err = compileRegexp(spec.Value)
+	case snapshot.ValuePresent:
+		v.present = true
+	default:
+		err = fmt.Errorf("unknown type %q", spec.Type)
+	}
+	return v, err
+}
+
+// compilePredicates compiles all of a match but its path, cheapest first.
+func compilePredicates(spec *snapshot.Match) ([]predicate, error) {
+	var list []predicate
+	if len(spec.Methods) > 0 {
+		list = append(list, methods(spec.Methods))
+	}
+	for _, group := range []struct {
+		what  string
+		specs []snapshot.Predicate
+		wrap  func(value) predicate
+	}{
+		{"header", spec.Headers, func(v value) predicate { return &header{v} }},
+		{"query parameter", spec.Query, func(v value) predicate { return &query{v} }},
+		{"cookie", spec.Cookies, func(v value) predicate { return &cookie{v} }},
+	} {
+		for _, s := range group.specs {
+			v, err := compileValue(s)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", group.what, s.Name, err)
+			}
+			list = append(list, group.wrap(v))
+		}
+	}
+	return list, nil
+}
