@@ -1,0 +1,44 @@
+// Package builtin is the ordered list of filters.
+package builtin
+
+import (
+	"net/netip"
+
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/accesslog"
+	"github.com/penstock/penstock/proxy/filter/directresponse"
+	"github.com/penstock/penstock/proxy/filter/forwarded"
+	"github.com/penstock/penstock/proxy/filter/headers"
+	"github.com/penstock/penstock/proxy/filter/localreply"
+	"github.com/penstock/penstock/proxy/filter/metrics"
+	"github.com/penstock/penstock/proxy/filter/redirect"
+	"github.com/penstock/penstock/proxy/filter/rewrite"
+	"github.com/penstock/penstock/proxy/filter/tracing"
+	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/observe"
+)
+
+// Deps is what filters need from the process. It may be zero where filters are checked and none is built.
+type Deps struct {
+	AccessLog *observe.AccessLog
+	Requests  *observe.Requests
+	Catalogue *i18n.Catalogue
+	// TrustedProxies are the peers whose word about the client is taken; none by default.
+	TrustedProxies []netip.Prefix
+}
+
+// Registry is the list, outermost first. The order is part of what users rely on: docs and READMEs refer to it.
+func Registry(d Deps) filter.Registry {
+	return filter.Registry{
+		accesslog.Definition(d.AccessLog),      // sees every exchange, whatever becomes of it
+		metrics.Definition(d.Requests),         // like the log: whatever was answered is counted
+		tracing.Definition,                     // outside the local reply, so that failures bear the id too
+		localreply.Definition(d.Catalogue),     // outside all that may fail
+		forwarded.Definition(d.TrustedProxies), // before all that asks who the client is, or which scheme it used
+		headers.Response,                       // outside redirect and direct response, whose answers it changes too
+		redirect.Definition,                    // before the request is changed: the Location builds on what the client sent
+		directresponse.Definition,              // like redirect: it answers, and nothing further in runs
+		rewrite.Definition,                     // last but the headers: all before it sees the client's path and host
+		headers.Request,                        // innermost: what it sets is what the backend gets
+	}
+}

@@ -1,0 +1,47 @@
+// Package jsontext appends JSON to buffers without allocating.
+package jsontext
+
+import "unicode/utf8"
+
+const hex = "0123456789abcdef"
+
+// AppendString appends s as a JSON string. What could end the string, start a line or steer a terminal is escaped:
+// quotes, backslashes, all control characters (C0, DEL and C1) and the line separators U+2028 and U+2029. Bytes that
+// are not UTF-8 become U+FFFD.
+func AppendString[T []byte | string](dst []byte, s T) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		n := 0
+		dst, n = appendSpecial(dst, s[i:min(len(s), i+utf8.UTFMax)])
+		i += n
+		from = i
+	}
+	dst = append(dst, s[from:]...)
+	return append(dst, '"')
+}
+
+// appendSpecial appends the first character of s, escaped if need be, and returns its length in s.
+func appendSpecial[T []byte | string](dst []byte, s T) ([]byte, int) {
+	r, n := decode(s)
+	switch {
+	case r == utf8.RuneError && n == 1:
+		return append(dst, `\ufffd`...), n
+	case r == '"' || r == '\\':
+		return append(dst, '\\', byte(r)), n
+	case r < ' ' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029':
+		return append(dst, '\\', 'u', hex[r>>12&0xf], hex[r>>8&0xf], hex[r>>4&0xf], hex[r&0xf]), n
+	}
+	return append(dst, s[:n]...), n
+}
+
+// decode is utf8.DecodeRune for both types; the copy stays on the stack.
+func decode[T []byte | string](s T) (rune, int) {
+	var b [utf8.UTFMax]byte
+	return utf8.DecodeRune(b[:copy(b[:], s)])
+}
