@@ -1,0 +1,143 @@
+package status
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+)
+
+// body is the status of an object of any kind, as far as it is ours.
+type body struct {
+	Conditions []metav1.Condition            `json:"conditions,omitempty"`
+	Targets    []v1alpha1.PolicyTargetStatus `json:"targets,omitempty"`
+}
+
+// bodyOf returns the status that an object has. It shares memory with the object.
+func bodyOf(o client.Object) body {
+	switch o := o.(type) {
+	case *v1alpha1.GatewayRoute:
+		return body{Conditions: o.Status.Conditions}
+	case *v1alpha1.RateLimitPolicy:
+		return body{Conditions: o.Status.Conditions, Targets: o.Status.Targets}
+	}
+	return body{}
+}
+
+// bodyFor returns the status that a report and what came of applying it make, without transition times.
+func bodyFor(r *Report, fault string) body {
+	return body{Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
+}
+
+// programmed decides the condition that a translation had to leave open.
+func programmed(conditions []metav1.Condition, fault string) []metav1.Condition {
+	out := slices.Clone(conditions)
+	for i := range out {
+		c := &out[i]
+		switch {
+		case c.Type != v1alpha1.ConditionProgrammed || c.Status != metav1.ConditionUnknown:
+		case fault == "":
+			*c = Programmed(c.ObservedGeneration)
+		default:
+			*c = NotProgrammed(c.ObservedGeneration, fault)
+		}
+	}
+	return out
+}
+
+// since returns b with transition times: a condition keeps that of before unless its status is another.
+func (b body) since(before body, now metav1.Time) body {
+	out := body{Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets)}
+	for i := range out.Targets {
+		t := &out.Targets[i]
+		t.Conditions = since(t.Conditions, before.of(t.TargetRef), now)
+	}
+	return out
+}
+
+func since(conditions, before []metav1.Condition, now metav1.Time) []metav1.Condition {
+	out := slices.Clone(conditions)
+	for i := range out {
+		c := &out[i]
+		c.LastTransitionTime = now
+		if old := find(before, c.Type); old != nil && old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+	}
+	return out
+}
+
+// of returns the conditions of a policy for one target.
+func (b body) of(ref v1alpha1.TargetRef) []metav1.Condition {
+	for _, t := range b.Targets {
+		if t.TargetRef == ref {
+			return t.Conditions
+		}
+	}
+	return nil
+}
+
+// same reports whether b says what o says. Conditions of o that b does not have are somebody else's, unless b has none
+// at all: then it differs from every status.
+func (b body) same(o body) bool {
+	if len(b.Conditions) == 0 {
+		return len(o.Conditions) == 0 && len(o.Targets) == 0
+	}
+	return sameConditions(b.Conditions, o.Conditions) &&
+		slices.EqualFunc(b.Targets, o.Targets, func(x, y v1alpha1.PolicyTargetStatus) bool {
+			return x.TargetRef == y.TargetRef && len(x.Conditions) == len(y.Conditions) &&
+				sameConditions(x.Conditions, y.Conditions)
+		})
+}
+
+// sameConditions does not compare transition times: equal conditions have equal ones.
+func sameConditions(wanted, have []metav1.Condition) bool {
+	for _, w := range wanted {
+		h := find(have, w.Type)
+		if h == nil || h.Status != w.Status || h.Reason != w.Reason || h.Message != w.Message ||
+			h.ObservedGeneration != w.ObservedGeneration {
+			return false
+		}
+	}
+	return true
+}
+
+func find(conditions []metav1.Condition, kind string) *metav1.Condition {
+	for i := range conditions {
+		if conditions[i].Type == kind {
+			return &conditions[i]
+		}
+	}
+	return nil
+}
+
+// isRefusal reports whether a condition says that something of the user's is not accepted. That Penstock can't do it
+// yet, or that replicas have not reported, is no refusal.
+func isRefusal(c metav1.Condition) bool {
+	return c.Status == metav1.ConditionFalse &&
+		(c.Type == v1alpha1.ConditionAccepted || c.Type == v1alpha1.ConditionResolvedRefs)
+}
+
+// newer reports whether version a is later than b. What can't be compared counts as later.
+func newer(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err != nil || order > 0
+}
+
+// truncate shortens s to at most limit bytes of whole characters.
+func truncate(s string, limit int) string {
+	const more = "..."
+	if len(s) <= limit {
+		return s
+	}
+	s = s[:limit-len(more)]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return strings.TrimSpace(s) + more
+}

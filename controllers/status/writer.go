@@ -1,0 +1,307 @@
+package status
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+)
+
+const (
+	// workers bounds the writes in flight.
+	workers = 4
+	// batch is the least time between two looks at what was submitted: a burst of changes is one write for each object.
+	batch = 100 * time.Millisecond
+	// settle is how long a status that somebody else has changed is left alone, so that two programs that disagree
+	// cost the API server at most a write a second for each object.
+	settle = time.Second
+	// firstRetry and lastRetry bound the time before a failed write is tried again.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// Object tells one object from all others that have a status.
+type Object struct {
+	Kind string
+	types.NamespacedName
+}
+
+// Object is the object that r refers to.
+func (r Ref) Object() Object {
+	return Object{r.Kind, types.NamespacedName{Namespace: r.Namespace, Name: r.Name}}
+}
+
+// Submission is what there is to say about all objects. What it refers to is never written.
+type Submission struct {
+	// Reports are those of a translation, at most one an object. Reports that have not changed are the same pointers.
+	Reports []*Report
+	// Faults are the sentences that say what kept an object's routes from being programmed.
+	Faults map[Object]string
+}
+
+// Options are what a Writer needs.
+type Options struct {
+	// Client writes the subresource status. It bounds the rate of requests.
+	Client client.SubResourceWriter
+	// Cached returns the object as it was last seen, which is not to be written; nil if there is none.
+	Cached func(Object) client.Object
+	Events recorder.EventRecorder
+	// Owner owns the fields that are written. It is the same for all replicas of an installation, so that a new
+	// leader takes over what the old one wrote.
+	Owner   client.FieldOwner
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time
+}
+
+// Writer makes the status of objects what was last submitted. It works while Run runs, which is for the leader to do;
+// until then it only remembers. It writes nothing that the object says already. It is safe for concurrent use.
+type Writer struct {
+	Options
+	submitted chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	latest  Submission
+	round   uint64
+	wanted  map[Object]*want
+	changes workqueue.TypedRateLimitingInterface[Object] // nil unless Run runs
+}
+
+// want is what one object's status should be.
+type want struct {
+	report *Report // nil if nothing of ours
+	fault  string
+	round  uint64
+	// written is what was written last, until the cache has seen it.
+	written *written
+}
+
+type written struct {
+	resourceVersion string
+	body            body
+}
+
+// NewWriter returns a Writer to which nothing was submitted yet.
+func NewWriter(o Options) *Writer {
+	return &Writer{Options: o, submitted: make(chan struct{}, 1)}
+}
+
+// Submit replaces what is to be written. It never blocks on a write.
+func (w *Writer) Submit(s Submission) {
+	w.mu.Lock()
+	w.latest = s
+	w.mu.Unlock()
+	select {
+	case w.submitted <- struct{}{}:
+	default:
+	}
+}
+
+// Observe takes notice of an object that has changed, but not its generation: somebody wrote its status. If it wasn't
+// this Writer, what it wants is written again.
+func (w *Writer) Observe(kind string, o client.Object) {
+	key := Object{kind, client.ObjectKeyFromObject(o)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wanted := w.wanted[key]
+	if w.changes == nil || wanted == nil {
+		return
+	}
+	if wanted.written != nil && !newer(o.GetResourceVersion(), wanted.written.resourceVersion) {
+		return
+	}
+	w.changes.AddAfter(key, settle)
+}
+
+// Run writes until ctx ends and no write is in flight any more. What was submitted before is compared with every object.
+func (w *Writer) Run(ctx context.Context) {
+	changes := w.start()
+	var working sync.WaitGroup
+	for range workers {
+		working.Go(func() {
+			for w.next(ctx, changes) {
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		w.absorb()
+		select {
+		case <-ctx.Done():
+		case <-w.submitted:
+			wait(ctx, batch)
+		}
+	}
+	w.stop()
+	working.Wait()
+}
+
+func (w *Writer) start() workqueue.TypedRateLimitingInterface[Object] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted = map[Object]*want{}
+	w.changes = workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[Object](firstRetry, lastRetry))
+	return w.changes
+}
+
+func (w *Writer) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changes.ShutDown()
+	w.changes, w.wanted = nil, nil
+}
+
+// absorb queues the objects about which something else is submitted than the last time.
+func (w *Writer) absorb() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round++
+	for _, r := range w.latest.Reports {
+		key := r.Object()
+		wanted, known := w.wanted[key]
+		if !known {
+			wanted = &want{}
+			w.wanted[key] = wanted
+		}
+		wanted.round = w.round
+		if fault := w.latest.Faults[key]; !known || wanted.report != r || wanted.fault != fault {
+			wanted.report, wanted.fault = r, fault
+			w.changes.Add(key)
+		}
+	}
+	if len(w.wanted) > len(w.latest.Reports) {
+		w.withdraw()
+	}
+	w.Metrics.pending.Set(float64(w.changes.Len()))
+}
+
+// withdraw queues the objects that are no longer ours to report on: they are gone or of another class.
+func (w *Writer) withdraw() {
+	for key, wanted := range w.wanted {
+		if wanted.round != w.round && wanted.report != nil {
+			wanted.report = nil
+			w.changes.Add(key)
+		}
+	}
+}
+
+// next takes one object and writes its status. It reports whether there will be more.
+func (w *Writer) next(ctx context.Context, changes workqueue.TypedRateLimitingInterface[Object]) bool {
+	key, ended := changes.Get()
+	if ended || ctx.Err() != nil {
+		return false
+	}
+	defer changes.Done(key)
+	err := w.write(ctx, key)
+	w.Metrics.pending.Set(float64(changes.Len()))
+	if err != nil && ctx.Err() == nil {
+		w.Log.Warn("status not written, will retry", "kind", key.Kind, "object", key.NamespacedName.String(), "error", err)
+		changes.AddRateLimited(key)
+		return true
+	}
+	changes.Forget(key)
+	return true
+}
+
+// write makes the status of one object what is wanted.
+func (w *Writer) write(ctx context.Context, key Object) error {
+	cached := w.Cached(key)
+	wanted, ok := w.look(key, cached)
+	if !ok {
+		return nil
+	}
+	before := bodyOf(cached)
+	if wanted.written != nil {
+		before = wanted.written.body
+	}
+	after := body{}
+	if wanted.report != nil {
+		after = bodyFor(wanted.report, wanted.fault).since(before, metav1.NewTime(w.Now()))
+	}
+	if after.same(before) {
+		return nil
+	}
+	version, err := w.apply(ctx, key.Kind, cached, after)
+	if apierrors.IsNotFound(err) {
+		return nil // deleted meanwhile
+	}
+	w.Metrics.count(err)
+	if err != nil {
+		return err
+	}
+	w.remember(key, wanted.report, &written{resourceVersion: version, body: after})
+	w.refuse(cached, before, after)
+	return nil
+}
+
+// look returns what is wanted of an object; not ok if nothing can be written to it.
+func (w *Writer) look(key Object, cached client.Object) (now want, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wanted := w.wanted[key]
+	if wanted == nil {
+		return now, false
+	}
+	if cached == nil {
+		if wanted.report == nil {
+			delete(w.wanted, key)
+		}
+		return now, false
+	}
+	if wanted.report != nil && wanted.report.UID != cached.GetUID() {
+		return now, false // another object of that name; the report about it is on its way
+	}
+	if wanted.written != nil && !newer(wanted.written.resourceVersion, cached.GetResourceVersion()) {
+		wanted.written = nil
+	}
+	return *wanted, true
+}
+
+// remember keeps what was written until the cache shows it. Nothing more is wanted of an object that isn't ours.
+func (w *Writer) remember(key Object, report *Report, done *written) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wanted := w.wanted[key]
+	if wanted == nil {
+		return
+	}
+	if report == nil && wanted.report == nil {
+		delete(w.wanted, key)
+		return
+	}
+	wanted.written = done
+}
+
+// maxNote is the API server's bound on the note of an event, in bytes.
+const maxNote = 1024
+
+// refuse emits an event for each condition that has become false, or is false for another reason than before.
+func (w *Writer) refuse(o client.Object, before, after body) {
+	for _, c := range after.Conditions {
+		if !isRefusal(c) {
+			continue
+		}
+		old := find(before.Conditions, c.Type)
+		if old != nil && old.Status == c.Status && old.Reason == c.Reason {
+			continue
+		}
+		w.Events.Eventf(o, nil, corev1.EventTypeWarning, c.Reason, "Refuse", "%s", truncate(c.Message, maxNote))
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

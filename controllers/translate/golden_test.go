@@ -1,0 +1,254 @@
+package translate
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+var update = flag.Bool("update", false, "write out.yaml of the golden cases anew")
+
+// golden is one case: what is in its in.yaml.
+type golden struct {
+	Input
+	Slices  []*discoveryv1.EndpointSlice
+	Filters filter.Registry
+}
+
+// document is a document of kind Options: the test's own. What it leaves out is as DefaultOptions has it.
+type document struct {
+	Options Options `json:"options"`
+	// Filters replaces the built-in filters: None has none, Secretive one that asks for a Secret.
+	Filters string `json:"filters"`
+}
+
+// TestGolden translates testdata/<case>/in.yaml and compares the outcome with out.yaml, also with the input shuffled. The
+// manifests have the defaults of the CRDs written out.
+func TestGolden(t *testing.T) {
+	for _, dir := range goldenDirs(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			g := readGolden(t, filepath.Join(dir, "in.yaml"))
+			got := g.outcome(t)
+			compareGolden(t, filepath.Join(dir, "out.yaml"), got)
+			for seed := range uint64(8) {
+				g.shuffle(rand.New(rand.NewPCG(seed, 0)))
+				if diff := cmp.Diff(got, g.outcome(t)); diff != "" {
+					t.Fatalf("shuffled with seed %d (-want +got):\n%s", seed, diff)
+				}
+			}
+		})
+	}
+}
+
+func goldenDirs(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("testdata/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dirs) < 40 {
+		t.Fatalf("%d golden cases, want at least 40", len(dirs))
+	}
+	return dirs
+}
+
+func readGolden(t *testing.T, path string) *golden {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	g := &golden{Input: Input{Options: DefaultOptions()}, Filters: builtin.Registry(builtin.Deps{})}
+	d := utilyaml.NewYAMLReader(bufio.NewReader(f))
+	for {
+		doc, err := d.Read()
+		if err == io.EOF {
+			return g
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.add(t, doc)
+	}
+}
+
+func (g *golden) add(t *testing.T, doc []byte) {
+	t.Helper()
+	var head metav1.TypeMeta
+	if err := yaml.Unmarshal(doc, &head); err != nil {
+		t.Fatal(err)
+	}
+	switch head.Kind {
+	case "":
+		// Only comments.
+	case "GatewayRoute":
+		g.Routes = append(g.Routes, decode[v1alpha1.GatewayRoute](t, doc))
+	case "RateLimitPolicy":
+		g.Policies = append(g.Policies, decode[v1alpha1.RateLimitPolicy](t, doc))
+	case "Service":
+		g.Services = append(g.Services, decode[corev1.Service](t, doc))
+	case "ReferenceGrant":
+		g.Grants = append(g.Grants, decode[gatewayv1beta1.ReferenceGrant](t, doc))
+	case "EndpointSlice":
+		g.Slices = append(g.Slices, decode[discoveryv1.EndpointSlice](t, doc))
+	case "Options":
+		g.configure(t, doc)
+	default:
+		t.Fatalf("unknown kind %q", head.Kind)
+	}
+}
+
+func (g *golden) configure(t *testing.T, doc []byte) {
+	t.Helper()
+	var settings struct {
+		metav1.TypeMeta `json:",inline"`
+		document        `json:",inline"`
+	}
+	settings.Options = g.Options
+	if err := yaml.UnmarshalStrict(doc, &settings); err != nil {
+		t.Fatal(err)
+	}
+	g.Options = settings.Options
+	switch settings.Filters {
+	case "None":
+		g.Filters = nil
+	case "Secretive":
+		g.Filters = filter.Registry{secretive}
+	}
+}
+
+// secretive is a filter that needs a Secret.
+var secretive = filter.Define("requestHeaders",
+	func(any, filter.Env) (filter.Filter, error) { return nil, nil },
+	func(any) []snapshot.Ref { return []snapshot.Ref{{Namespace: "shop", Name: "key", Key: "token"}} },
+)
+
+func decode[T any](t *testing.T, doc []byte) *T {
+	t.Helper()
+	out := new(T)
+	if err := yaml.UnmarshalStrict(doc, out); err != nil {
+		t.Fatalf("%v in:\n%s", err, doc)
+	}
+	return out
+}
+
+func (g *golden) shuffle(r *rand.Rand) {
+	shuffle(r, g.Routes)
+	shuffle(r, g.Policies)
+	shuffle(r, g.Services)
+	shuffle(r, g.Grants)
+	shuffle(r, g.Slices)
+}
+
+func shuffle[E any](r *rand.Rand, s []E) {
+	r.Shuffle(len(s), func(i, k int) { s[i], s[k] = s[k], s[i] })
+}
+
+// outcome is what out.yaml shows: conditions in one line each, and endpoints where the case has slices.
+func (g *golden) outcome(t *testing.T) string {
+	t.Helper()
+	s, statuses := Translate(g.Input, g.Filters)
+	var out struct {
+		Statuses  []statusView                   `json:"statuses,omitempty"`
+		Endpoints map[string][]snapshot.Endpoint `json:"endpoints,omitempty"`
+		Snapshot  *snapshot.Snapshot             `json:"snapshot"`
+	}
+	out.Snapshot = s
+	for _, st := range statuses {
+		out.Statuses = append(out.Statuses, viewOf(st))
+	}
+	if len(g.Slices) > 0 {
+		out.Endpoints = g.endpoints(s)
+	}
+	b, err := yaml.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (g *golden) endpoints(s *snapshot.Snapshot) map[string][]snapshot.Endpoint {
+	out := map[string][]snapshot.Endpoint{}
+	for _, service := range g.Services {
+		var list []*discoveryv1.EndpointSlice
+		for _, s := range g.Slices {
+			if s.Namespace == service.Namespace && s.Labels[discoveryv1.LabelServiceName] == service.Name {
+				list = append(list, s)
+			}
+		}
+		for _, c := range ClustersOf(s, service.Namespace, service.Name) {
+			out[c.Name] = Endpoints(c, service, list)
+		}
+	}
+	return out
+}
+
+type statusView struct {
+	Object     string       `json:"object"`
+	Generation int64        `json:"generation"`
+	Conditions []string     `json:"conditions"`
+	Targets    []targetView `json:"targets,omitempty"`
+}
+
+type targetView struct {
+	Target     string   `json:"target"`
+	Conditions []string `json:"conditions"`
+}
+
+func viewOf(s *Status) statusView {
+	out := statusView{
+		Object: s.Kind + " " + s.Namespace + "/" + s.Name, Generation: s.Generation, Conditions: viewConditions(s.Conditions),
+	}
+	for _, t := range s.Targets {
+		out.Targets = append(out.Targets, targetView{
+			Target:     strings.TrimSuffix(t.TargetRef.Kind+" "+t.TargetRef.Name+"/"+string(t.TargetRef.SectionName), "/"),
+			Conditions: viewConditions(t.Conditions),
+		})
+	}
+	return out
+}
+
+func viewConditions(list []metav1.Condition) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, fmt.Sprintf("%s %s (%s, generation %d). %s", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message))
+	}
+	return out
+}
+
+func compareGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), -update writes it anew:\n%s", path, diff)
+	}
+}

@@ -1,0 +1,180 @@
+package translate
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// translation is what one GatewayRoute means. It is a function of the route, of what its dependencies name, and of the
+// options.
+type translation struct {
+	// rules are sealed, one a rule of the route.
+	rules []*snapshot.Route
+	// widened are the indexes of rules with a match that could not be built.
+	widened []int
+	// clusters are those that the rules refer to, each once.
+	clusters []*snapshot.Cluster
+	// dependencies are what was looked at, found or not.
+	dependencies []dependency
+	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields.
+	accepted, resolved []status.Problem
+}
+
+// environment is what translations share.
+type environment struct {
+	options Options
+	// listeners are the names of those that serve the routes.
+	listeners []string
+	filters   filter.Registry
+	catalog   *catalog
+}
+
+// job is the making of one translation.
+type job struct {
+	*environment
+	translation
+	route *v1alpha1.GatewayRoute
+	// rule is what messages call the rule at work.
+	rule string
+}
+
+// translate says what a route means.
+func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
+	j := job{environment: e, route: r}
+	j.run()
+	return j.translation
+}
+
+func (j *job) run() {
+	hosts := hosts(j.route)
+	for i := range j.route.Spec.Rules {
+		rule := &j.route.Spec.Rules[i]
+		at := field.NewPath("spec", "rules").Index(i)
+		name := ruleName(rule, i)
+		j.rule = "Rule " + name
+		out := &snapshot.Route{
+			ID:     j.route.Namespace + "/" + j.route.Name + "/" + name,
+			Origin: j.origin(at), Listeners: j.listeners, Hosts: hosts,
+		}
+		j.fill(out, rule, at)
+		j.rules = append(j.rules, out.Seal())
+	}
+}
+
+// fill translates what a rule matches and does. A rule with anything unusable keeps its matches, to reject what they match.
+func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
+	matches, matchable := j.matches(rule, at)
+	filters, filterable := j.configured(j.rule, rule.Filters, at.Child("filters"))
+	backends, clusters, servable := j.backends(rule.Backends, at.Child("backends"))
+	timeouts, bounded := j.timeouts(rule.Timeouts, at.Child("timeouts"))
+	out.Matches = matches
+	if !matchable {
+		j.widened = append(j.widened, len(j.rules))
+	}
+	if !matchable || !filterable || !servable || !bounded {
+		out.Reject = unresolved
+		return
+	}
+	out.Filters, out.Backends, out.Timeouts = filters, backends, timeouts
+	j.refer(clusters)
+}
+
+// refer notes clusters that the route uses.
+func (j *job) refer(clusters []*snapshot.Cluster) {
+	for _, c := range clusters {
+		if !slices.ContainsFunc(j.clusters, func(o *snapshot.Cluster) bool { return o.Name == c.Name }) {
+			j.clusters = append(j.clusters, c)
+		}
+	}
+}
+
+// unresolved is the status that answers requests for what can't be resolved, as Gateway API has it.
+const unresolved = 500
+
+func (j *job) timeouts(t *v1alpha1.Timeouts, at *field.Path) (snapshot.Timeouts, bool) {
+	out := j.options.Timeouts
+	if t == nil {
+		return out, true
+	}
+	ok := j.duration(&out.Request, t.Request, at.Child("request"))
+	ok = j.duration(&out.Backend, t.Backend, at.Child("backend")) && ok
+	ok = j.duration(&out.Idle, t.Idle, at.Child("idle")) && ok
+	return out, ok
+}
+
+// duration sets what a field gives. It reports whether out is right.
+func (j *job) duration(out *snapshot.Duration, d *v1alpha1.Duration, at *field.Path) bool {
+	if d == nil {
+		return true
+	}
+	v, err := d.Parse()
+	if err != nil {
+		j.notAccepted(invalid(j.rule, at, err))
+		return false
+	}
+	*out = snapshot.Duration(v)
+	return true
+}
+
+func (j *job) origin(at *field.Path) snapshot.Origin {
+	return snapshot.Origin{
+		Kind: v1alpha1.KindGatewayRoute, Namespace: j.route.Namespace, Name: j.route.Name,
+		Generation: j.route.Generation, Field: at.String(),
+	}
+}
+
+func (j *job) notAccepted(p status.Problem) { j.accepted = append(j.accepted, p) }
+
+func (j *job) notResolved(p status.Problem) { j.resolved = append(j.resolved, p) }
+
+// dependOn notes that the translation holds only as long as what d names stays the same.
+func (j *job) dependOn(d dependency) { j.dependencies = append(j.dependencies, d) }
+
+// service looks a Service up.
+func (j *job) service(name types.NamespacedName) (*service, bool) {
+	j.dependOn(dependency(name))
+	s, ok := j.catalog.services[name]
+	return s, ok
+}
+
+// permitted reports whether the route may refer to a Service.
+func (j *job) permitted(name types.NamespacedName) bool {
+	if name.Namespace == j.route.Namespace {
+		return true
+	}
+	j.dependOn(dependency{Namespace: name.Namespace})
+	return j.catalog.permits(j.route.Namespace, name)
+}
+
+// ruleName is how a rule is known within its route. Names start with a letter, so that no index is one.
+func ruleName(rule *v1alpha1.Rule, index int) string {
+	if rule.Name != "" {
+		return string(rule.Name)
+	}
+	return strconv.Itoa(index)
+}
+
+func hosts(r *v1alpha1.GatewayRoute) []string {
+	var out []string
+	for _, h := range r.Spec.Hostnames {
+		out = append(out, strings.ToLower(string(h)))
+	}
+	return out
+}
+
+func listenerNames(listeners []*snapshot.Listener) []string {
+	var out []string
+	for _, l := range listeners {
+		out = append(out, l.Name)
+	}
+	return out
+}

@@ -1,0 +1,78 @@
+// Package translate turns custom resources, and what they refer to, into a snapshot and a report for each object.
+// It is pure: no client, clock, logger or map order shows in its result, and it never writes to its input.
+//
+// One bad object never takes another down, nor one bad rule its neighbours. What can't be resolved answers 500 for its
+// own share of the requests and says why in its object's conditions:
+//
+//   - of several backends a bad one rejects its share by weight;
+//   - a rule without a usable backend, or with a field that can't be used, rejects all of its requests;
+//   - a match that can't be built is widened to one that covers it: its path expression to the literal prefix, its
+//     predicates to the presence of the name. Its rule rejects, and gives way to equal matches of any other rule. So the
+//     requests it was meant for don't fall through to a less specific rule, and equal and more specific ones serve on.
+package translate
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// Input is everything that a translation depends on. The order of its lists means nothing; the objects of one list
+// differ in namespace or name. Neither the lists nor the objects may be written once they were handed over.
+type Input struct {
+	Routes   []*v1alpha1.GatewayRoute
+	Policies []*v1alpha1.RateLimitPolicy
+	Services []*corev1.Service
+	Grants   []*gatewayv1beta1.ReferenceGrant
+	Options  Options
+}
+
+// Options are the settings of an installation. Start from DefaultOptions: the zero Options serves nothing.
+type Options struct {
+	// ClassName selects the routes to serve by their spec.className.
+	ClassName string
+	// Listeners serve the routes, in the order of their names.
+	Listeners []*snapshot.Listener
+	// AllowExternalBackends permits backends that name a host.
+	AllowExternalBackends bool
+	// AllowExternalName permits Services of type ExternalName.
+	AllowExternalName bool
+	// Balancer chooses endpoints in every cluster.
+	Balancer snapshot.Balancer
+	// ConnectTimeout bounds the set-up of one connection to an endpoint.
+	ConnectTimeout snapshot.Duration
+	// Timeouts hold for each one that a rule leaves out.
+	Timeouts snapshot.Timeouts
+}
+
+// DefaultOptions are the settings of an installation that sets nothing.
+func DefaultOptions() Options {
+	return Options{
+		ClassName: "penstock",
+		Listeners: []*snapshot.Listener{{Name: snapshot.ListenerHTTP, Port: 8080, Protocol: snapshot.HTTP}},
+		Balancer:  snapshot.LeastRequest,
+		// An endpoint in reach answers in milliseconds; three lost SYN packets (1, 2 and 4 s) mean that it is not.
+		ConnectTimeout: snapshot.Duration(5 * time.Second),
+		Timeouts: snapshot.Timeouts{
+			// No limit on the whole: downloads and upgraded connections may last as long as they move.
+			Request: 0,
+			Backend: snapshot.Duration(time.Minute),
+			Idle:    snapshot.Duration(5 * time.Minute),
+		},
+	}
+}
+
+// Status is what there is to say about one object.
+type Status = status.Report
+
+// Translate returns what the input asks for: a snapshot, and a status for each route of the class and for each policy
+// on them. Statuses are in order of precedence, routes first.
+func Translate(in Input, filters filter.Registry) (*snapshot.Snapshot, []*Status) {
+	return NewTranslator(filters).Translate(in)
+}

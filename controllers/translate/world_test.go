@@ -1,0 +1,213 @@
+package translate
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+)
+
+// world is a small set of objects that is edited at random. Objects are replaced and never written, as caches do it.
+type world struct {
+	*rand.Rand
+	filters filter.Registry
+	options Options
+	// fromFiles is a world whose objects have no UID, age and generation.
+	fromFiles bool
+	made      int64
+	routes    map[types.NamespacedName]*v1alpha1.GatewayRoute
+	policies  map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	services  map[types.NamespacedName]*corev1.Service
+	grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+}
+
+func newWorld(seed uint64) *world {
+	return &world{
+		Rand:      rand.New(rand.NewPCG(seed, 0)),
+		filters:   builtin.Registry(builtin.Deps{}),
+		options:   DefaultOptions(),
+		fromFiles: seed%3 == 0,
+		routes:    map[types.NamespacedName]*v1alpha1.GatewayRoute{},
+		policies:  map[types.NamespacedName]*v1alpha1.RateLimitPolicy{},
+		services:  map[types.NamespacedName]*corev1.Service{},
+		grants:    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
+	}
+}
+
+// input lists the objects in an order of its own each time.
+func (w *world) input() Input {
+	in := Input{
+		Routes:   slices.Collect(maps.Values(w.routes)),
+		Policies: slices.Collect(maps.Values(w.policies)),
+		Services: slices.Collect(maps.Values(w.services)),
+		Grants:   slices.Collect(maps.Values(w.grants)),
+		Options:  w.options,
+	}
+	shuffle(w.Rand, in.Routes)
+	return in
+}
+
+// edit adds, changes, touches, replaces or removes one object, or changes a setting.
+func (w *world) edit() {
+	switch name := w.name(); w.IntN(20) {
+	case 0:
+		w.options.AllowExternalName = !w.options.AllowExternalName
+	case 1, 2, 3:
+		editIn(w, w.services, name, w.service)
+	case 4, 5:
+		editIn(w, w.grants, name, w.grant)
+	case 6, 7, 8, 9:
+		editIn(w, w.policies, name, w.policy)
+	default:
+		editIn(w, w.routes, name, w.route)
+	}
+}
+
+func (w *world) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: pick(w, "a", "b"), Name: fmt.Sprintf("o%d", w.IntN(6))}
+}
+
+// editIn does one thing to the object of that name. make makes a new one with the metadata that it gets.
+func editIn[T any, P interface {
+	*T
+	DeepCopy() *T
+	metav1.Object
+}](w *world, objects map[types.NamespacedName]*T, name types.NamespacedName, make func(metav1.ObjectMeta) *T) {
+	old := P(objects[name])
+	switch act := w.IntN(10); {
+	case old == nil || act == 0 && !w.fromFiles:
+		objects[name] = make(w.meta(name))
+	case act <= 2:
+		delete(objects, name)
+	case act <= 4: // a new form with the same spec, as after a write of status
+		touched := P(old.DeepCopy())
+		touched.SetResourceVersion(fmt.Sprint(w.next()))
+		objects[name] = touched
+	default:
+		meta := w.meta(name)
+		meta.UID, meta.CreationTimestamp = old.GetUID(), old.GetCreationTimestamp()
+		objects[name] = make(meta)
+	}
+}
+
+// meta is the metadata of an object that was made just now. Some are of the same age.
+func (w *world) meta(name types.NamespacedName) metav1.ObjectMeta {
+	out := metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}
+	if !w.fromFiles {
+		out.UID = types.UID(fmt.Sprint(w.next()))
+		out.Generation = w.next()
+		out.CreationTimestamp = metav1.NewTime(time.Date(2026, 1, 1, w.IntN(8), 0, 0, 0, time.UTC))
+	}
+	return out
+}
+
+func (w *world) next() int64 { w.made++; return w.made }
+
+func pick[E any](w *world, of ...E) E { return of[w.IntN(len(of))] }
+
+// some returns up to n things.
+func some[E any](w *world, n int, one func() E) []E {
+	var out []E
+	for range w.IntN(n + 1) {
+		out = append(out, one())
+	}
+	return out
+}
+
+func (w *world) route(meta metav1.ObjectMeta) *v1alpha1.GatewayRoute {
+	out := &v1alpha1.GatewayRoute{ObjectMeta: meta}
+	out.Spec.ClassName = pick(w, "penstock", "penstock", "penstock", "other")
+	hosts := []v1alpha1.Hostname{"a.example.com", "b.example.com", "*.example.com"}
+	shuffle(w.Rand, hosts)
+	out.Spec.Hostnames = hosts[:w.IntN(len(hosts))]
+	out.Spec.Rules = append(some(w, 2, w.rule), w.rule())
+	if w.IntN(2) == 0 {
+		out.Spec.Rules[0].Name = "x"
+	}
+	return out
+}
+
+func (w *world) rule() v1alpha1.Rule {
+	out := v1alpha1.Rule{
+		Matches:  some(w, 3, w.match),
+		Backends: append(some(w, 1, w.backend), w.backend()),
+	}
+	if w.IntN(4) == 0 {
+		out.Filters = &v1alpha1.Filters{Rewrite: &v1alpha1.RewriteFilter{Hostname: pick[v1alpha1.PreciseHostname](w, "", "c.example.com")}}
+	}
+	if w.IntN(4) == 0 {
+		out.Timeouts = &v1alpha1.Timeouts{Request: pick(w, nil, new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("soon")))}
+	}
+	return out
+}
+
+func (w *world) match() v1alpha1.Match {
+	var out v1alpha1.Match
+	out.Path = pick(w, nil,
+		&v1alpha1.PathMatch{Type: v1alpha1.PathMatchPrefix, Value: "/a"},
+		&v1alpha1.PathMatch{Type: v1alpha1.PathMatchPrefix, Value: "/a/"},
+		&v1alpha1.PathMatch{Type: v1alpha1.PathMatchExact, Value: "/a"},
+		&v1alpha1.PathMatch{Type: v1alpha1.PathMatchRegularExpression, Value: "/a/("},
+	)
+	out.Methods = pick(w, nil, nil, []v1alpha1.Method{"GET", "PUT"}, []v1alpha1.Method{"PUT", "GET"})
+	return out
+}
+
+func (w *world) backend() v1alpha1.Backend {
+	out := v1alpha1.Backend{
+		Service:   fmt.Sprintf("o%d", w.IntN(6)),
+		Namespace: pick(w, "", "", "a", "b"),
+		Port:      pick(w, intstr.FromInt32(80), intstr.FromString("http")),
+		Weight:    pick(w, nil, new(int32(1)), new(int32(0))),
+	}
+	if w.IntN(10) == 0 {
+		out.Service, out.Namespace, out.Host, out.Port = "", "", "c.example.com", intstr.FromInt32(80)
+	}
+	return out
+}
+
+func (w *world) service(meta metav1.ObjectMeta) *corev1.Service {
+	out := &corev1.Service{ObjectMeta: meta}
+	out.Spec.Ports = some(w, 2, func() corev1.ServicePort {
+		return corev1.ServicePort{Name: pick(w, "http", "grpc"), Port: pick[int32](w, 80, 81), Protocol: corev1.ProtocolTCP}
+	})
+	if w.IntN(5) == 0 {
+		out.Spec.Type, out.Spec.ExternalName = corev1.ServiceTypeExternalName, pick(w, "c.example.com", "d.example.com")
+	}
+	return out
+}
+
+func (w *world) grant(meta metav1.ObjectMeta) *gatewayv1beta1.ReferenceGrant {
+	out := &gatewayv1beta1.ReferenceGrant{ObjectMeta: meta}
+	out.Spec.From = []gatewayv1beta1.ReferenceGrantFrom{{
+		Group: "gateway.penstock.io", Kind: "GatewayRoute", Namespace: pick[gatewayv1beta1.Namespace](w, "a", "b"),
+	}}
+	out.Spec.To = []gatewayv1beta1.ReferenceGrantTo{{
+		Kind: "Service", Name: pick(w, nil, new(gatewayv1beta1.ObjectName("o1"))),
+	}}
+	return out
+}
+
+func (w *world) policy(meta metav1.ObjectMeta) *v1alpha1.RateLimitPolicy {
+	out := &v1alpha1.RateLimitPolicy{ObjectMeta: meta}
+	out.Spec.TargetRefs = append(some(w, 2, w.targetRef), w.targetRef())
+	return out
+}
+
+func (w *world) targetRef() v1alpha1.TargetRef {
+	return v1alpha1.TargetRef{
+		Group: "gateway.penstock.io", Kind: pick(w, "GatewayRoute", "GatewayRoute", "GatewayRoute", "Gateway"),
+		Name: fmt.Sprintf("o%d", w.IntN(6)), SectionName: pick[v1alpha1.RuleName](w, "", "x"),
+	}
+}
