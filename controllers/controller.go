@@ -1,0 +1,180 @@
+// Package controllers turns what a cluster wants into what the data plane serves: it watches, translates, applies and
+// reports. Nothing that fails here ends the process, or takes away what is served.
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/controllers/lastgood"
+	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/filter"
+)
+
+// Options are what a Controller needs.
+type Options struct {
+	// Config says where the API server is.
+	Config *rest.Config
+	// Namespaces are those that are watched; none: all.
+	Namespaces []string
+	// Election chooses the replica that writes statuses.
+	Election Election
+	// Translate has the settings of the installation.
+	Translate translate.Options
+	Filters   filter.Registry
+	Gateway   Gateway
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+	// StateDir is the folder for the last good state; empty: none is kept.
+	StateDir string
+	// StaleAfter is how long the API server must have been unreachable before the last good state is served; 0 means
+	// DefaultStaleAfter.
+	StaleAfter time.Duration
+	Now        func() time.Time
+}
+
+// DefaultStaleAfter is the StaleAfter unless told otherwise.
+const DefaultStaleAfter = 10 * time.Second
+
+// Controller keeps a Gateway at what the cluster wants, and the statuses at what the Gateway does. It is safe for
+// concurrent use, and Run is called once.
+type Controller struct {
+	Options
+	metrics *metrics
+	written *status.Metrics
+	scheme  *runtime.Scheme
+
+	translator *translate.Translator // used by one session at a time
+	endpoints  *endpoints
+	serving    *serving
+	grants     *grants
+	keeper     *lastgood.Keeper // nil without StateDir
+	prober     prober
+	session    atomic.Pointer[session]
+}
+
+// New makes a Controller. It connects to nothing yet.
+func New(o Options) (*Controller, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	p, err := newProber(o.Config, scheme)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(o.Metrics)
+	c := &Controller{
+		Options: o, metrics: m, written: status.NewMetrics(o.Metrics), scheme: scheme,
+		translator: translate.NewTranslator(o.Filters), prober: p,
+		endpoints: &endpoints{gateway: o.Gateway, metrics: m, changed: func() {}},
+		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
+	}
+	c.grants = newGrants(c.newCache, c.enqueue, o.Log)
+	if o.StateDir != "" {
+		state := func() lastgood.State {
+			return lastgood.State{Snapshot: o.Gateway.Snapshot(), Endpoints: o.Gateway.Endpoints()}
+		}
+		c.keeper = lastgood.NewKeeper(o.StateDir, state, o.Log, o.Metrics)
+		c.serving.changed, c.endpoints.changed = c.keeper.Changed, c.keeper.Changed
+	}
+	return c, nil
+}
+
+// Ready reports whether this replica should get traffic, and why or why not.
+func (c *Controller) Ready() (bool, string) { return c.serving.ready() }
+
+// Run works until ctx ends. Whatever fails meanwhile is logged, counted and tried again.
+func (c *Controller) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { c.persevere(ctx, "controller", c.runSession) })
+	running.Go(func() { c.persevere(ctx, "grants", c.grants.Run) })
+	if c.keeper != nil {
+		running.Go(func() { c.keeper.Run(ctx) })
+		running.Go(func() { c.restoreUnlessReachable(ctx) })
+	}
+	running.Wait()
+}
+
+const (
+	firstRestart = 500 * time.Millisecond
+	lastRestart  = 30 * time.Second
+)
+
+// persevere runs f again and again until ctx ends, each time after a longer rest.
+func (c *Controller) persevere(ctx context.Context, what string, f func(context.Context) error) {
+	rest := firstRestart
+	for {
+		err := f(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		c.Log.Error("failed, will be started again", "part", what, "error", err, "rest", rest)
+		c.metrics.restarts.Inc()
+		pause(ctx, rest)
+		rest = min(2*rest, lastRestart)
+	}
+}
+
+// restoreUnlessReachable serves the last good state if the API server can't be reached for a time after the start.
+func (c *Controller) restoreUnlessReachable(ctx context.Context) {
+	if !c.prober.unreachable(ctx, cmp.Or(c.StaleAfter, DefaultStaleAfter), c.served) {
+		return
+	}
+	state, err := lastgood.Load(c.StateDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Log.Warn("no API server, and no last good state to serve")
+	case err != nil:
+		c.Log.Error("no API server, and the last good state is refused", "error", err)
+	case c.serving.restore(state):
+		c.Log.Warn("no API server: serving the last good state", "version", state.Snapshot.Version, "routes", len(state.Snapshot.Routes))
+	}
+}
+
+// served reports whether anything is served.
+func (c *Controller) served() bool {
+	ok, _ := c.Ready()
+	return ok
+}
+
+// enqueue asks for another translation.
+func (c *Controller) enqueue() {
+	if s := c.session.Load(); s != nil {
+		s.enqueue()
+	}
+}
+
+// newCache makes a cache of the given kinds whose objects are read through the stores.
+func (c *Controller) newCache(kinds map[client.Object]cache.ByObject) (cache.Cache, *stores, error) {
+	s := newStores(c.metrics)
+	o := c.cacheOptions(s, kinds)
+	o.Scheme = c.scheme
+	o.Mapper = newMapper()
+	made, err := cache.New(c.Config, o)
+	return made, s, err
+}
+
+func (c *Controller) cacheOptions(s *stores, kinds map[client.Object]cache.ByObject) cache.Options {
+	o := cache.Options{NewInformer: s.newInformer, ByObject: kinds, ReaderFailOnMissingInformer: true}
+	if len(c.Namespaces) > 0 {
+		o.DefaultNamespaces = make(map[string]cache.Config, len(c.Namespaces))
+		for _, n := range c.Namespaces {
+			o.DefaultNamespaces[n] = cache.Config{}
+		}
+	}
+	return o
+}

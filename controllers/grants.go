@@ -1,0 +1,167 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+)
+
+const (
+	grantDefinition = "referencegrants." + gatewayv1beta1.GroupName
+	// grantPatience is how long the first translation waits to learn which grants there are. Without it, routes that
+	// need one would be refused for a moment after every start; with no end to it, a missing permission to read
+	// grants would keep all routes from being served.
+	grantPatience = 10 * time.Second
+)
+
+// grants knows the ReferenceGrants. Their kind is Gateway API's and may be missing: its CustomResourceDefinition is
+// watched, and they are while it is there. It is safe for concurrent use.
+type grants struct {
+	// caches makes a cache of the given kinds whose objects are read through the stores.
+	caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error)
+	// changed is called when list would return something else.
+	changed func()
+	log     *slog.Logger
+	// known is closed when it is known which grants there are.
+	known chan struct{}
+	learn func()
+
+	mu   sync.Mutex
+	kind *grantKind // nil while there is no such kind
+}
+
+// grantKind is the watch over the grants while there is such a kind.
+type grantKind struct {
+	stores *stores
+	stop   context.CancelFunc
+}
+
+func newGrants(caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error), changed func(), log *slog.Logger) *grants {
+	known := make(chan struct{})
+	return &grants{
+		caches: caches, changed: changed, log: log,
+		known: known, learn: sync.OnceFunc(func() { close(known) }),
+	}
+}
+
+// await waits until it is known which grants there are, at most for a time.
+func (g *grants) await(ctx context.Context) {
+	t := time.NewTimer(grantPatience)
+	defer t.Stop()
+	select {
+	case <-g.known:
+	case <-ctx.Done():
+	case <-t.C:
+		g.log.Warn("serving without ReferenceGrants, which can't be read", "waited", grantPatience)
+		g.learn()
+	}
+}
+
+// list returns the grants there are.
+func (g *grants) list() []*gatewayv1beta1.ReferenceGrant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.kind == nil {
+		return nil
+	}
+	return list[*gatewayv1beta1.ReferenceGrant](g.kind.stores)
+}
+
+// Run watches until ctx ends.
+func (g *grants) Run(ctx context.Context) error {
+	definition := &apiextensionsv1.CustomResourceDefinition{}
+	c, stores, err := g.caches(map[client.Object]cache.ByObject{definition: {
+		Transform: trim, Field: fields.OneTermEqualSelector("metadata.name", grantDefinition),
+	}})
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", grantDefinition, err)
+	}
+	look := func() { g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores)) }
+	if err := g.watch(ctx, c, definition, look); err != nil {
+		return fmt.Errorf("watch %s: %w", grantDefinition, err)
+	}
+	go func() {
+		if c.WaitForCacheSync(ctx) && len(list[*apiextensionsv1.CustomResourceDefinition](stores)) == 0 {
+			g.learn()
+		}
+	}()
+	return c.Start(ctx)
+}
+
+// watch calls look after every change of a kind.
+func (g *grants) watch(ctx context.Context, c cache.Cache, kind client.Object, look func()) error {
+	i, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return err
+	}
+	_, err = i.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { look() },
+		UpdateFunc: func(any, any) { look() },
+		DeleteFunc: func(any) { look() },
+	})
+	return err
+}
+
+// follow begins or ends to watch the grants as their kind comes and goes.
+func (g *grants) follow(ctx context.Context, definitions []*apiextensionsv1.CustomResourceDefinition) {
+	served := slices.ContainsFunc(definitions, servesGrants)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case served && g.kind == nil:
+		kind, err := g.begin(ctx)
+		if err != nil {
+			g.log.Error("ReferenceGrants not watched", "error", err)
+			return
+		}
+		g.kind = kind
+		g.log.Info("watching ReferenceGrants")
+	case !served && g.kind != nil:
+		g.kind.stop()
+		g.kind = nil
+		g.log.Info("no ReferenceGrants any more: their kind is gone")
+		g.changed()
+	case !served:
+		g.learn()
+	}
+}
+
+func (g *grants) begin(ctx context.Context) (*grantKind, error) {
+	c, stores, err := g.caches(byObject(&gatewayv1beta1.ReferenceGrant{}))
+	if err != nil {
+		return nil, err
+	}
+	if err := g.watch(ctx, c, &gatewayv1beta1.ReferenceGrant{}, g.changed); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		if c.WaitForCacheSync(ctx) {
+			g.learn()
+		}
+	}()
+	go func() {
+		// A cache's Start only fails if it is started twice.
+		_ = c.Start(ctx)
+	}()
+	return &grantKind{stores: stores, stop: stop}, nil
+}
+
+func servesGrants(d *apiextensionsv1.CustomResourceDefinition) bool {
+	established := slices.ContainsFunc(d.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+		return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+	})
+	return established && slices.ContainsFunc(d.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+		return v.Served && v.Name == gatewayv1beta1.GroupVersion.Version
+	})
+}

@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/controllers/translate"
+)
+
+// +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes;ratelimitpolicies,verbs=list;watch
+// +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes/status;ratelimitpolicies/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=referencegrants.gateway.networking.k8s.io,verbs=list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=penstock-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=penstock-system,resources=leases,resourceNames=penstock,verbs=get;update
+
+const (
+	// statusRate and statusBurst bound the requests a second that write statuses, so that a first start among many
+	// objects, or a change to all of them, leaves the API server to others.
+	statusRate  = 100
+	statusBurst = 100
+	// maxRest bounds the rest after a translation. A lone change never waits; under a stream of them, each translation
+	// is followed by a rest as long as itself, so that it takes at most half of a processor.
+	maxRest = 20 * time.Millisecond
+)
+
+// session is the work with one manager of controller-runtime. A manager ends for good when its caches can't be synced
+// in time; what is served, and what is known of it, outlives it.
+type session struct {
+	*Controller
+	stores  *stores
+	manager manager.Manager
+	writer  *status.Writer
+	queue   work
+}
+
+// everything is the only key of the work queue: each translation is of everything, so that a burst of events is one.
+type everything struct{}
+
+// runSession works until ctx ends or the manager fails.
+func (c *Controller) runSession(ctx context.Context) error {
+	// While caches are filled, endpoints stay as they are.
+	c.endpoints.detach()
+	s, err := c.newSession()
+	if err != nil {
+		return err
+	}
+	return s.manager.Start(ctx)
+}
+
+func (c *Controller) newSession() (s *session, err error) {
+	s = &session{Controller: c, stores: newStores(c.metrics)}
+	if s.manager, err = s.newManager(); err != nil {
+		return nil, fmt.Errorf("make manager: %w", err)
+	}
+	if err := s.addController(); err != nil {
+		return nil, fmt.Errorf("make controller: %w", err)
+	}
+	if s.writer, err = s.newWriter(); err != nil {
+		return nil, fmt.Errorf("make status writer: %w", err)
+	}
+	leader, err := newCandidate(c.Config, c.Election, s.writer.Run, c.metrics)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.manager.Add(leader)
+}
+
+// newManager makes a manager without what this process has elsewhere: an election, metrics, probes and webhooks.
+func (s *session) newManager() (manager.Manager, error) {
+	return ctrl.NewManager(s.Config, manager.Options{
+		Scheme:                 s.scheme,
+		MapperProvider:         func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil },
+		Logger:                 logr.FromSlogHandler(s.Log.Handler()),
+		Metrics:                server.Options{BindAddress: "0"},
+		HealthProbeBindAddress: "0",
+		Cache: s.cacheOptions(s.stores, byObject(
+			&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{},
+		)),
+	})
+}
+
+func (s *session) addController() error {
+	again := true // a process makes a controller of this name with every session
+	c, err := controller.NewTyped("penstock", s.manager, controller.TypedOptions[everything]{
+		Reconciler: s, SkipNameValidation: &again,
+	})
+	if err != nil {
+		return err
+	}
+	events := s.manager.GetCache()
+	for _, watched := range []source.TypedSource[everything]{
+		source.TypedFunc[everything](s.begin),
+		kind(events, &v1alpha1.GatewayRoute{}, onSpec[*v1alpha1.GatewayRoute](s, v1alpha1.KindGatewayRoute)),
+		kind(events, &v1alpha1.RateLimitPolicy{}, onSpec[*v1alpha1.RateLimitPolicy](s, v1alpha1.KindRateLimitPolicy)),
+		kind(events, &corev1.Service{}, onService(s)),
+		kind(events, &discoveryv1.EndpointSlice{}, onSlice(s)),
+	} {
+		if err := c.Watch(watched); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func kind[O client.Object](from cache.Cache, o O, h handlers[O]) source.TypedSource[everything] {
+	return source.TypedKind[O, everything](from, o, h)
+}
+
+// begin asks for the first translation, which must be even if there is not one object, and opens the queue to others.
+func (s *session) begin(_ context.Context, queue work) error {
+	s.queue = queue
+	s.session.Store(s)
+	s.enqueue()
+	return nil
+}
+
+func (s *session) enqueue() { s.queue.Add(everything{}) }
+
+// newWriter makes a writer with a client of its own, whose limit of requests is not shared with watches.
+func (s *session) newWriter() (*status.Writer, error) {
+	config := rest.CopyConfig(s.Config)
+	config.QPS, config.Burst = statusRate, statusBurst
+	c, err := client.New(config, client.Options{Scheme: s.scheme, Mapper: newMapper()})
+	if err != nil {
+		return nil, err
+	}
+	owner := "penstock-" + s.Translate.ClassName
+	return status.NewWriter(status.Options{
+		Client: c.Status(), Cached: s.cached, Events: s.manager.GetEventRecorder(owner), Owner: client.FieldOwner(owner),
+		Log: s.Log, Metrics: s.written, Now: s.Now,
+	}), nil
+}
+
+// cached returns an object that has a status as it was last seen; nil if there is none.
+func (s *session) cached(o status.Object) client.Object {
+	switch o.Kind {
+	case v1alpha1.KindGatewayRoute:
+		if r := get[*v1alpha1.GatewayRoute](s.stores, o.NamespacedName); r != nil {
+			return r
+		}
+	case v1alpha1.KindRateLimitPolicy:
+		if p := get[*v1alpha1.RateLimitPolicy](s.stores, o.NamespacedName); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// Reconcile makes the gateway serve what the caches hold, and says so. Controller-runtime calls it once at a time, and
+// only when the caches are synced.
+func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result, error) {
+	s.grants.await(ctx)
+	if ctx.Err() != nil {
+		return reconcile.Result{}, nil
+	}
+	start := time.Now()
+	next, reports := s.translator.Translate(translate.Input{
+		Routes:   list[*v1alpha1.GatewayRoute](s.stores),
+		Policies: list[*v1alpha1.RateLimitPolicy](s.stores),
+		Services: list[*corev1.Service](s.stores),
+		Grants:   s.grants.list(),
+		Options:  s.Translate,
+	})
+	s.endpoints.follow(s.stores, next)
+	faults := s.serving.apply(next)
+	took := time.Since(start)
+	s.metrics.translations.Observe(took.Seconds())
+	s.Log.Debug("translated", "version", next.Version, "routes", len(next.Routes), "took", took)
+	s.writer.Submit(status.Submission{Reports: reports, Faults: faults})
+	pause(ctx, min(took, maxRest))
+	return reconcile.Result{}, nil
+}

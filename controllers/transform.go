@@ -1,0 +1,69 @@
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+)
+
+// Caches hold every object of a kind for as long as the process runs. These functions drop what nobody reads, in the
+// only moment in which an object may be written: before anybody else has it.
+
+// byObject says what caches hold of each kind.
+func byObject(kinds ...client.Object) map[client.Object]cache.ByObject {
+	out := make(map[client.Object]cache.ByObject, len(kinds))
+	for _, k := range kinds {
+		out[k] = cache.ByObject{Transform: trim}
+	}
+	return out
+}
+
+// trim keeps what translation, endpoints and status need.
+func trim(o any) (any, error) {
+	switch o := o.(type) {
+	case *v1alpha1.GatewayRoute:
+		trimMeta(&o.ObjectMeta)
+	case *v1alpha1.RateLimitPolicy:
+		trimMeta(&o.ObjectMeta)
+	case *corev1.Service:
+		trimMeta(&o.ObjectMeta)
+		o.Spec = corev1.ServiceSpec{
+			Type: o.Spec.Type, Ports: o.Spec.Ports, ClusterIP: o.Spec.ClusterIP,
+			IPFamilies: o.Spec.IPFamilies, ExternalName: o.Spec.ExternalName,
+		}
+		o.Status = corev1.ServiceStatus{}
+	case *discoveryv1.EndpointSlice:
+		service := o.Labels[discoveryv1.LabelServiceName]
+		trimMeta(&o.ObjectMeta)
+		o.Labels = map[string]string{discoveryv1.LabelServiceName: service}
+		trimEndpoints(o.Endpoints)
+	case *apiextensionsv1.CustomResourceDefinition:
+		trimMeta(&o.ObjectMeta)
+		for i := range o.Spec.Versions {
+			o.Spec.Versions[i].Schema = nil
+		}
+	case client.Object:
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+		o.SetLabels(nil)
+	}
+	return o, nil
+}
+
+func trimMeta(o *metav1.ObjectMeta) {
+	*o = metav1.ObjectMeta{
+		Namespace: o.Namespace, Name: o.Name, UID: o.UID, Generation: o.Generation,
+		ResourceVersion: o.ResourceVersion, CreationTimestamp: o.CreationTimestamp,
+	}
+}
+
+func trimEndpoints(endpoints []discoveryv1.Endpoint) {
+	for i, e := range endpoints {
+		endpoints[i] = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions}
+	}
+}
