@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// translation are the flags that change what objects mean. Every command that translates has them.
+type translation struct {
+	class            string
+	httpPort         uint16
+	balancing        string
+	externalBackends bool
+	externalNames    bool
+}
+
+func (t *translation) add(f *pflag.FlagSet) {
+	f.StringVar(&t.class, "class", "penstock", "serve the GatewayRoutes with this className")
+	f.Uint16Var(&t.httpPort, "http-port", 8080, "port for cleartext HTTP; 0 takes any free one")
+	f.StringVar(&t.balancing, "load-balancing", string(snapshot.LeastRequest), "how an endpoint is chosen: LeastRequest or RoundRobin")
+	f.BoolVar(&t.externalBackends, "allow-external-backends", t.externalBackends, "allow backends with host and port, which can reach anything that this process can")
+	f.BoolVar(&t.externalNames, "allow-external-name", t.externalNames, "allow backends that are Services of type ExternalName")
+}
+
+func (t *translation) options() (translate.Options, error) {
+	balancer := snapshot.Balancer(t.balancing)
+	if !slices.Contains([]snapshot.Balancer{snapshot.LeastRequest, snapshot.RoundRobin}, balancer) {
+		return translate.Options{}, fmt.Errorf("--load-balancing: %q is neither LeastRequest nor RoundRobin", t.balancing)
+	}
+	o := translate.DefaultOptions()
+	o.ClassName = t.class
+	o.Listeners = []*snapshot.Listener{{Name: snapshot.ListenerHTTP, Port: t.httpPort, Protocol: snapshot.HTTP}}
+	o.Balancer = balancer
+	o.AllowExternalBackends = t.externalBackends
+	o.AllowExternalName = t.externalNames
+	return o, nil
+}
+
+// dataPlane are the flags of the commands that serve.
+type dataPlane struct {
+	bindAddress    string
+	adminAddress   string
+	debugAddress   string
+	trustedProxies []string
+	mergeSlashes   bool
+	accessLog      string
+	logLevel       string
+	drainDelay     time.Duration
+	drainTimeout   time.Duration
+	idleTimeout    time.Duration
+	headTimeout    time.Duration
+}
+
+func (d *dataPlane) add(f *pflag.FlagSet) {
+	f.StringVar(&d.bindAddress, "bind-address", "", "address that listeners bind; empty for all, IPv4 and IPv6")
+	f.StringVar(&d.adminAddress, "admin-address", ":8081", "address of /metrics, /healthz and /readyz")
+	f.StringVar(&d.debugAddress, "debug-address", "127.0.0.1:8082", "loopback address of /debug/snapshot, /debug/table, /debug/endpoints and /debug/pprof; empty for none")
+	f.StringSliceVar(&d.trustedProxies, "trusted-proxies", nil, "CIDRs of proxies whose X-Forwarded-* and Forwarded fields are believed")
+	f.BoolVar(&d.mergeSlashes, "merge-slashes", true, "treat several slashes in a path as one")
+	f.StringVar(&d.accessLog, "access-log", "stdout", "where the access log goes: stdout, stderr, off or a file's path")
+	f.StringVar(&d.logLevel, "log-level", "info", "least severe level that is logged: debug, info, warn or error")
+	f.DurationVar(&d.drainDelay, "drain-delay", 5*time.Second, "how long to serve on after SIGTERM while load balancers take notice")
+	f.DurationVar(&d.drainTimeout, "drain-timeout", 30*time.Second, "how long requests in flight may take to finish after --drain-delay")
+	f.DurationVar(&d.headTimeout, "head-timeout", 10*time.Second, "how long a client may take to send a request's head")
+	f.DurationVar(&d.idleTimeout, "idle-timeout", 75*time.Second, "how long a client's connection may be idle between requests")
+}
+
+func (d *dataPlane) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range d.trustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %w", err)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+func (d *dataPlane) bind() (netip.Addr, error) {
+	if d.bindAddress == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(d.bindAddress)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("--bind-address: %w", err)
+	}
+	return a, nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock/penstock/proxy"
+	"github.com/penstock/penstock/proxy/engine"
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/observe"
+	"github.com/penstock/penstock/proxy/router"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// process is what serve and standalone have in common: a gateway, how it is seen, and how it ends. Where its
+// configuration comes from is theirs.
+type process struct {
+	flags     dataPlane
+	log       *slog.Logger
+	metrics   *prometheus.Registry
+	config    observe.Config
+	accessLog *observe.AccessLog
+	filters   filter.Registry
+	gateway   *proxy.Gateway
+	draining  atomic.Bool
+}
+
+func newProcess(flags dataPlane) (*process, error) {
+	p := &process{flags: flags, metrics: observe.NewRegistry(version)}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(flags.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level: %w", err)
+	}
+	p.log = observe.NewLogger(os.Stderr, level)
+	bind, err := flags.bind()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.buildFilters(); err != nil {
+		return nil, err
+	}
+	p.gateway = proxy.New(proxy.Options{
+		Address:  bind,
+		Filters:  p.filters,
+		Path:     exchange.PathOptions{KeepSlashes: !flags.mergeSlashes},
+		Timeouts: engine.Timeouts{Head: flags.headTimeout, KeepAlive: flags.idleTimeout},
+		Log:      p.log,
+		Now:      time.Now,
+	})
+	p.metrics.MustRegister(&p.config)
+	p.metrics.MustRegister(p.gateway.Metrics()...)
+	return p, nil
+}
+
+func (p *process) buildFilters() error {
+	trusted, err := p.flags.proxies()
+	if err != nil {
+		return err
+	}
+	catalogue, err := i18n.Embedded()
+	if err != nil {
+		return err
+	}
+	out, err := accessLogTarget(p.flags.accessLog)
+	if err != nil {
+		return fmt.Errorf("--access-log: %w", err)
+	}
+	p.accessLog = observe.NewAccessLog(out)
+	requests := observe.NewRequests(0)
+	p.metrics.MustRegister(requests, p.accessLog.Metrics())
+	p.filters = builtin.Registry(builtin.Deps{
+		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted,
+	})
+	return nil
+}
+
+func accessLogTarget(name string) (io.Writer, error) {
+	switch name {
+	case "off":
+		return io.Discard, nil
+	case "stdout":
+		return os.Stdout, nil
+	case "stderr":
+		return os.Stderr, nil
+	}
+	return os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+}
+
+// source feeds the gateway with configuration until its context ends.
+type source func(context.Context) error
+
+// run serves what the source says until ctx ends, and then drains: first it only reports that it is not ready, so that load
+// balancers look elsewhere; then it ends connections as their requests finish. It fails if a port can't be bound, or the source fails.
+func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed source, ready readiness) error {
+	defer p.accessLog.Close()
+	// Configuration and probes go on while connections drain.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	if err := p.gateway.Listen(listeners); err != nil {
+		return err
+	}
+	if err := p.listenAdmin(serving, ready); err != nil {
+		return err
+	}
+	go p.gateway.Run(serving)
+	failed := make(chan error, 1)
+	go func() { failed <- feed(serving) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	p.drain()
+	stop()
+	return <-failed
+}
+
+func (p *process) drain() {
+	p.log.Info("draining", "delay", p.flags.drainDelay, "timeout", p.flags.drainTimeout)
+	p.draining.Store(true)
+	time.Sleep(p.flags.drainDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), p.flags.drainTimeout)
+	defer cancel()
+	if left := p.gateway.Drain(ctx); left > 0 {
+		p.log.Warn("connections were cut short", "connections", left)
+	}
+}
+
+func (p *process) listenAdmin(ctx context.Context, ready readiness) error {
+	alive := func() (bool, string) {
+		if p.draining.Load() {
+			return false, "draining"
+		}
+		return ready()
+	}
+	if err := listenAdmin(ctx, p.log, p.flags.adminAddress, adminServer(p.metrics, alive)); err != nil {
+		return fmt.Errorf("--admin-address: %w", err)
+	}
+	if p.flags.debugAddress == "" {
+		return nil
+	}
+	if a, err := netip.ParseAddrPort(p.flags.debugAddress); err != nil || !a.Addr().IsLoopback() {
+		return fmt.Errorf("--debug-address: %q is not an address and port on loopback", p.flags.debugAddress)
+	}
+	if err := listenAdmin(ctx, p.log, p.flags.debugAddress, debugServer(p.gateway)); err != nil {
+		return fmt.Errorf("--debug-address: %w", err)
+	}
+	return nil
+}
+
+// apply makes the gateway serve s and shows it in the metrics.
+func (p *process) apply(s *snapshot.Snapshot) []router.Problem {
+	problems := p.gateway.Apply(s)
+	p.config.Applied(s.Version, time.Now(), false)
+	p.log.Info("snapshot applied", "version", s.Version, "routes", len(s.Routes), "clusters", len(s.Clusters))
+	return problems
+}

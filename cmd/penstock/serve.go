@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/penstock/penstock/controllers"
+	"github.com/penstock/penstock/proxy/live"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// controlPlane are the flags of serve alone.
+type controlPlane struct {
+	kubeconfig     string
+	namespaces     []string
+	leaseNamespace string
+	leaseName      string
+	identity       string
+	stateDir       string
+	staleAfter     time.Duration
+}
+
+func (c *controlPlane) add(f *pflag.FlagSet) {
+	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; by default the Pod's service account, or else $KUBECONFIG or ~/.kube/config")
+	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to watch; by default all")
+	f.StringVar(&c.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease by which replicas choose who writes status; by default the Pod's")
+	f.StringVar(&c.leaseName, "leader-election-name", "", "name of that Lease; by default the class name")
+	f.StringVar(&c.identity, "leader-election-identity", "", "name of this replica in the Lease; by default the host name, which in a Pod is the Pod's")
+	f.StringVar(&c.stateDir, "state-dir", "", "folder, best in memory, for the last good state, which is served if the API server is away when this process starts; empty for none")
+	f.DurationVar(&c.staleAfter, "stale-after", controllers.DefaultStaleAfter, "how long the API server must be away before the last good state is served")
+}
+
+func (c *controlPlane) config() (*rest.Config, error) {
+	if c.kubeconfig == "" {
+		return ctrl.GetConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+}
+
+// podNamespace is where a Pod finds the name of its namespace.
+const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+func (c *controlPlane) election(class string) (controllers.Election, error) {
+	e := controllers.Election{Namespace: c.leaseNamespace, Name: c.leaseName, Identity: c.identity}
+	if e.Namespace == "" {
+		b, err := os.ReadFile(podNamespace)
+		if err != nil {
+			return e, errors.New("--leader-election-namespace is needed outside of a Pod")
+		}
+		e.Namespace = strings.TrimSpace(string(b))
+	}
+	if e.Name == "" {
+		e.Name = class
+	}
+	if e.Identity == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return e, fmt.Errorf("--leader-election-identity: %w", err)
+		}
+		e.Identity = host
+	}
+	return e, nil
+}
+
+func serveCommand() *cobra.Command {
+	var flags dataPlane
+	var meaning translation
+	var control controlPlane
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the GatewayRoutes of a cluster",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return serve(c.Context(), flags, meaning, control) },
+	}
+	flags.add(c.Flags())
+	meaning.add(c.Flags())
+	control.add(c.Flags())
+	return c
+}
+
+func serve(ctx context.Context, flags dataPlane, meaning translation, control controlPlane) error {
+	options, err := meaning.options()
+	if err != nil {
+		return err
+	}
+	config, err := control.config()
+	if err != nil {
+		return err
+	}
+	election, err := control.election(options.ClassName)
+	if err != nil {
+		return err
+	}
+	p, err := newProcess(flags)
+	if err != nil {
+		return err
+	}
+	// What client-go and controller-runtime say belongs into the same log.
+	logger := logr.FromSlogHandler(p.log.Handler())
+	klog.SetLogger(logger)
+	ctrl.SetLogger(logger)
+	c, err := controllers.New(controllers.Options{
+		Config: config, Namespaces: control.namespaces, Election: election,
+		Translate: options, Filters: p.filters, Gateway: served{p},
+		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	feed := func(ctx context.Context) error { c.Run(ctx); return nil }
+	return p.run(ctx, options.Listeners, feed, c.Ready)
+}
+
+// served is the gateway as the controller sees it.
+type served struct{ *process }
+
+func (s served) Apply(next *snapshot.Snapshot) []controllers.Problem {
+	problems := s.apply(next)
+	out := make([]controllers.Problem, len(problems))
+	for i, p := range problems {
+		out[i] = controllers.Problem(p)
+	}
+	return out
+}
+
+func (s served) SetEndpoints(cluster string, endpoints []snapshot.Endpoint) {
+	s.gateway.SetEndpoints(cluster, endpoints)
+}
+func (s served) Snapshot() *snapshot.Snapshot       { return s.gateway.Snapshot() }
+func (s served) Endpoints() []live.ClusterEndpoints { return s.gateway.Endpoints() }

@@ -1,0 +1,124 @@
+// Package proxy is the data plane: it wires listeners, engine, routing table and upstreams, and serves whatever
+// snapshot it was last given. It knows no Kubernetes.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/proxy/engine"
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/listener"
+	"github.com/penstock/penstock/proxy/live"
+	"github.com/penstock/penstock/proxy/router"
+	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/proxy/upstream"
+)
+
+// Options are what a Gateway needs.
+type Options struct {
+	// Address is where listeners bind; the zero address means every address, IPv4 and IPv6.
+	Address netip.Addr
+	// Filters are the filters that routes may use, in their order.
+	Filters filter.Registry
+	// Timeouts bound waits for clients; what is zero in it: engine.DefaultTimeouts.
+	Timeouts engine.Timeouts
+	// Path says how paths are normalised.
+	Path exchange.PathOptions
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+// Gateway serves snapshots. Start from New, then Listen, Start and Apply in any order. It is safe for concurrent use.
+type Gateway struct {
+	log       *slog.Logger
+	compile   router.Options
+	router    *router.Router
+	store     *live.Store
+	upstreams *upstream.Upstreams
+	engine    *engine.Engine
+	listeners *listener.Set
+
+	applying sync.Mutex // held during Apply: each table follows from the one before
+	snapshot atomic.Pointer[snapshot.Snapshot]
+}
+
+// New returns a gateway without listeners that has nothing to serve.
+func New(o Options) *Gateway {
+	g := &Gateway{log: o.Log, store: live.NewStore(upstream.NewPool)}
+	g.upstreams = upstream.New(upstream.Options{Store: g.store, Log: o.Log, Now: o.Now})
+	g.compile = router.Options{Filters: o.Filters, Cluster: g.upstreams.Handler, Now: o.Now}
+	empty, _ := router.Compile(nil, &snapshot.Snapshot{}, g.compile)
+	g.router = router.New(empty)
+	g.engine = engine.New(engine.Options{Handler: g.router, Timeouts: o.Timeouts, Path: o.Path, Log: o.Log, Now: o.Now})
+	g.listeners = listener.New(o.Address, g.serve, o.Log)
+	return g
+}
+
+// serve takes over a connection of a built-in listener, which is cleartext.
+func (g *Gateway) serve(conn net.Conn, listener string) { g.engine.ServeConn(conn, listener, "http") }
+
+// Listen binds listeners, before there is anything to serve; see Apply for when they accept. It fails if one can't be bound.
+func (g *Gateway) Listen(listeners []*snapshot.Listener) error { return g.listeners.Sync(listeners) }
+
+// Addr is the address that a listener is bound to; nil if there is none of that name.
+func (g *Gateway) Addr(listener string) net.Addr { return g.listeners.Addr(listener) }
+
+// Run looks after connections to upstreams until ctx ends.
+func (g *Gateway) Run(ctx context.Context) { g.upstreams.Run(ctx) }
+
+// Apply makes s what is served. It never fails as a whole: a route that can't be built answers 500 and is among the problems.
+// Exchanges in flight end on what served before; no connection is closed. Listeners accept from the first Apply on.
+func (g *Gateway) Apply(s *snapshot.Snapshot) []router.Problem {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	table, problems := router.Compile(g.router.Table(), s, g.compile)
+	g.router.Swap(table)
+	prev := g.snapshot.Swap(s)
+	if err := g.listeners.Sync(s.Listeners); err != nil && !errors.Is(err, net.ErrClosed) {
+		g.log.Error("listeners are not as wanted", "error", err)
+	}
+	if prev == nil {
+		g.listeners.Start()
+	}
+	if prev == nil || !slices.Equal(prev.Clusters, s.Clusters) {
+		g.store.Retain(s.HasCluster)
+	}
+	return problems
+}
+
+// SetEndpoints replaces the endpoints of a cluster, which the snapshot that serves need not name yet.
+func (g *Gateway) SetEndpoints(cluster string, endpoints []snapshot.Endpoint) {
+	if err := g.store.SetEndpoints(cluster, endpoints); err != nil {
+		g.log.Error("endpoints are not as wanted", "error", err)
+	}
+}
+
+// Snapshot is what is served; nil before the first Apply.
+func (g *Gateway) Snapshot() *snapshot.Snapshot { return g.snapshot.Load() }
+
+// Table is the compiled form of what is served, to look at.
+func (g *Gateway) Table() *router.Table { return g.router.Table() }
+
+// Endpoints are those of all clusters.
+func (g *Gateway) Endpoints() []live.ClusterEndpoints { return g.store.Endpoints() }
+
+// Drain ends service without failing a request: it stops to accept, tells clients with each answer that the connection
+// closes, and waits until the last exchange has ended, or ctx. It returns how many connections it had to cut then.
+func (g *Gateway) Drain(ctx context.Context) (cut int64) {
+	g.engine.Drain()
+	g.listeners.Close()
+	if err := g.engine.Wait(ctx); err != nil {
+		cut = g.engine.Counters.Open.Load()
+	}
+	g.engine.Close()
+	return cut
+}

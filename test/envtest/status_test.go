@@ -1,0 +1,155 @@
+package envtest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+func TestStatusFollowsTheObject(t *testing.T) {
+	const class = "follows"
+	ns := newNamespace(t)
+	r := start(t, class)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route)
+
+	accepted := awaitCondition(t, route, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	resolved := awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs)
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonNotReported)
+	r.gateway.awaitRoutes(t, ns+"/users/0")
+
+	// A second must pass before a new transition time can be told from the old one.
+	await(t, "the clock has moved on", func(context.Context) (bool, error) {
+		return metav1.Now().Unix() > accepted.LastTransitionTime.Unix(), nil
+	})
+	update(t, route, func(r *v1alpha1.GatewayRoute) { r.Spec.Rules[0].Backends[0].Service = "nobody" })
+	refused := awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound)
+	if !resolved.LastTransitionTime.Before(&refused.LastTransitionTime) {
+		t.Error("lastTransitionTime stayed while the status changed")
+	}
+	still := awaitCondition(t, route, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	if !accepted.LastTransitionTime.Equal(&still.LastTransitionTime) {
+		t.Error("lastTransitionTime moved without the status")
+	}
+	awaitEvent(t, ns, "users", v1alpha1.ReasonBackendNotFound, refused.Message)
+
+	if err := admin.Delete(t.Context(), route); err != nil {
+		t.Fatal(err)
+	}
+	r.gateway.awaitRoutes(t)
+}
+
+// awaitEvent waits for a warning about an object.
+func awaitEvent(t *testing.T, namespace, name, reason, note string) {
+	t.Helper()
+	await(t, "there is a warning with reason "+reason, func(ctx context.Context) (bool, error) {
+		var events eventsv1.EventList
+		if err := admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
+			return false, err
+		}
+		for _, e := range events.Items {
+			if e.Type == "Warning" && e.Regarding.Name == name && e.Reason == reason && e.Note == note {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+func TestARouteThatTheGatewayCantBuildIsNotProgrammed(t *testing.T) {
+	const class = "refuses"
+	ns := newNamespace(t)
+	good, bad := newRoute(class, ns, "good", "users"), newRoute(class, ns, "bad", "users")
+	create(t, newService(ns, "users"), good, bad)
+	r := start(t, class)
+	r.gateway.change(func() {
+		r.gateway.refuse = func(r *snapshot.Route) error {
+			if r.Origin.Name == "bad" {
+				return errors.New("no such thing")
+			}
+			return nil
+		}
+	})
+
+	c := awaitCondition(t, bad, v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonNotProgrammed)
+	if !strings.Contains(c.Message, "no such thing") {
+		t.Errorf("the message %q does not say why", c.Message)
+	}
+	awaitCondition(t, good, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+}
+
+func TestOthersConditionsAreKept(t *testing.T) {
+	const class, foreign = "keeps", "example.com/Audited"
+	ns := newNamespace(t)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route)
+	start(t, class)
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+
+	// Somebody writes to the status, with updates, while our own writes go on because the route changes.
+	for i := range 10 {
+		service := []string{"users", "nobody"}[i%2]
+		update(t, route, func(r *v1alpha1.GatewayRoute) { r.Spec.Rules[0].Backends[0].Service = service })
+		await(t, "the other's status is written", func(ctx context.Context) (bool, error) {
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(route), route); err != nil {
+				return false, err
+			}
+			kept := route.Status.Conditions[:0]
+			for _, c := range route.Status.Conditions {
+				if c.Type != foreign {
+					kept = append(kept, c)
+				}
+			}
+			route.Status.Conditions = append(kept, metav1.Condition{
+				Type: foreign, Status: metav1.ConditionTrue, Reason: "Audited", LastTransitionTime: metav1.Now(),
+				ObservedGeneration: route.Generation,
+			})
+			return admin.Status().Update(ctx, route) == nil, nil
+		})
+	}
+	awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound)
+	awaitCondition(t, route, foreign, metav1.ConditionTrue, "Audited")
+}
+
+func TestOurConditionsAreRestored(t *testing.T) {
+	const class = "restores"
+	ns := newNamespace(t)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route)
+	start(t, class)
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+
+	await(t, "the status is overwritten", func(ctx context.Context) (bool, error) {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(route), route); err != nil {
+			return false, err
+		}
+		route.Status.Conditions = nil
+		return admin.Status().Update(ctx, route) == nil, nil
+	})
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+}
+
+func TestARouteOfAnotherClassHasNoStatusOfOurs(t *testing.T) {
+	const class = "leaves"
+	ns := newNamespace(t)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route)
+	r := start(t, class)
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+
+	update(t, route, func(r *v1alpha1.GatewayRoute) { r.Spec.ClassName = "another" })
+	r.gateway.awaitRoutes(t)
+	await(t, "the status is empty", func(ctx context.Context) (bool, error) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(route), route)
+		return len(route.Status.Conditions) == 0, err
+	})
+}

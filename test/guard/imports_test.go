@@ -1,0 +1,125 @@
+// Package guard holds tests over the house itself: what may import what, and that documents tell the truth.
+package guard
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/penstock/penstock/"
+
+// floors are the levels of docs/architecture.md, lowest first. A package may import only from floors below its own,
+// and what peers allows on its own floor.
+var floors = [][]string{
+	{"api/v1alpha1", "proxy/snapshot", "proxy/exchange", "proxy/http1", "proxy/live", "proxy/i18n", "config/crd"},
+	{"proxy/filter", "proxy/observe"},
+	{"proxy/filter/*", "proxy/upstream"},
+	{"proxy/router", "proxy/listener", "proxy/engine", "proxy/filter/builtin"},
+	{"controllers/translate", "controllers/status", "proxy"},
+	{"controllers", "controllers/*"},
+	{"cmd/penstock"},
+}
+
+// peers are the imports allowed within a floor, each for a reason.
+var peers = map[string][]string{
+	"proxy/http1":           {"proxy/exchange"},     // the codec fills exchanges
+	"proxy/live":            {"proxy/snapshot"},     // endpoints arrive as plain data
+	"controllers/translate": {"controllers/status"}, // conditions are made in one place
+	"controllers":           {"controllers/*"},      // the reconciler drives its parts
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func packages(t *testing.T) map[string]listed {
+	t.Helper()
+	var out, stderr bytes.Buffer
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", "./...")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "../..", &out, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	all := map[string]listed{}
+	for d := json.NewDecoder(&out); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if name, ok := strings.CutPrefix(p.ImportPath, module); ok {
+			all[name] = p
+		}
+	}
+}
+
+func TestImportsOnlyPointDown(t *testing.T) {
+	for name, p := range packages(t) {
+		if strings.HasPrefix(name, "hack/") || strings.HasPrefix(name, "test/") || name == "proxy/proxytest" {
+			continue
+		}
+		own := floor(name)
+		if own < 0 {
+			t.Errorf("%s stands on no floor: add it to floors", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			dep, ours := strings.CutPrefix(imported, module)
+			if !ours || floor(dep) < own || slices.ContainsFunc(peers[name], func(p string) bool { return covers(p, dep) }) {
+				continue
+			}
+			t.Errorf("%s (floor %d) imports %s (floor %d)", name, own, dep, floor(dep))
+		}
+	}
+}
+
+func TestTheDataPlaneKnowsNoKubernetes(t *testing.T) {
+	forbidden := []string{"k8s.io/", "sigs.k8s.io/", module + "api/", module + "controllers"}
+	for name, p := range packages(t) {
+		if name != "proxy" && !strings.HasPrefix(name, "proxy/") {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if slices.ContainsFunc(forbidden, func(f string) bool { return strings.HasPrefix(dep, f) }) {
+				t.Errorf("%s depends on %s", name, dep)
+			}
+		}
+	}
+}
+
+func TestOnlyTheCommandImportsTheListOfFilters(t *testing.T) {
+	for name, p := range packages(t) {
+		if name != "cmd/penstock" && !strings.HasPrefix(name, "test/") && slices.Contains(p.Imports, module+"proxy/filter/builtin") {
+			t.Errorf("%s imports the list of filters; it must be handed a registry", name)
+		}
+	}
+}
+
+// floor finds the most exact entry for a package; -1 if there is none.
+func floor(name string) int {
+	found, length := -1, -1
+	for level, entries := range floors {
+		for _, e := range entries {
+			if covers(e, name) && len(e) > length {
+				found, length = level, len(e)
+			}
+		}
+	}
+	return found
+}
+
+func covers(entry, name string) bool {
+	if dir, ok := strings.CutSuffix(entry, "*"); ok {
+		return strings.HasPrefix(name, dir)
+	}
+	return entry == name
+}
