@@ -52,7 +52,7 @@ bench-micro: ## Run the micro-benchmarks
 .PHONY: bench-figures
 bench-figures: build ## Measure with the controller on, against a real API server
 	@assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
-	KUBEBUILDER_ASSETS=$$assets go run ./hack/figures latency churn memory cost
+	KUBEBUILDER_ASSETS=$$assets hack/figures/run.sh latency churn memory cost
 
 .PHONY: bench-peers
 bench-peers: build ## Compare plain proxying with nginx, HAProxy and net/http's ReverseProxy
@@ -71,7 +71,7 @@ generate: ## Regenerate deepcopy code, CRDs, RBAC, the API reference and the gol
 	$$generator crd paths=./api/... output:crd:dir=config/crd/bases; \
 	$$generator rbac:roleName=penstock paths=./controllers/... output:rbac:dir=config/rbac; \
 	go run ./hack/apidoc; \
-	go test ./controllers/translate -update
+	go test ./controllers/translate ./proxy/i18n -update
 
 .PHONY: verify
 verify: ## Fail when something generated, a golden file or a go.mod is stale

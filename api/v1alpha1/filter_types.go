@@ -61,7 +61,7 @@ type Header struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:Pattern=`^([^\x00-\x20\x7f]([^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?$`
-	Value string `json:"value"` //nolint:kubeapilinter // an empty field value is valid (RFC 9110 §5.5)
+	Value string `json:"value"`
 }
 
 // EditableHeaderName is the name of a header field that filters may change: any but those of framing and of the

@@ -162,7 +162,7 @@ func (p *process) listenAdmin(ctx context.Context, ready readiness) error {
 // apply makes the gateway serve s and shows it in the metrics.
 func (p *process) apply(s *snapshot.Snapshot) []router.Problem {
 	problems := p.gateway.Apply(s)
-	p.config.Applied(s.Version, time.Now(), false)
+	p.config.Applied(s.Version, time.Now())
 	p.log.Info("snapshot applied", "version", s.Version, "routes", len(s.Routes), "clusters", len(s.Clusters))
 	return problems
 }

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -82,7 +83,7 @@ func readGolden(t *testing.T, path string) *golden {
 	d := utilyaml.NewYAMLReader(bufio.NewReader(f))
 	for {
 		doc, err := d.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return g
 		}
 		if err != nil {

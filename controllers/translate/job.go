@@ -55,7 +55,7 @@ func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
 }
 
 func (j *job) run() {
-	hosts := hosts(j.route)
+	hosts := hostnames(j.route)
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
 		at := field.NewPath("spec", "rules").Index(i)
@@ -163,10 +163,13 @@ func ruleName(rule *v1alpha1.Rule, index int) string {
 	return strconv.Itoa(index)
 }
 
-func hosts(r *v1alpha1.GatewayRoute) []string {
+// hostnames returns the hosts of a route in lower case, each once.
+func hostnames(r *v1alpha1.GatewayRoute) []string {
 	var out []string
 	for _, h := range r.Spec.Hostnames {
-		out = append(out, strings.ToLower(string(h)))
+		if host := strings.ToLower(string(h)); !slices.Contains(out, host) {
+			out = append(out, host)
+		}
 	}
 	return out
 }

@@ -65,7 +65,7 @@ func (j *job) path(m *v1alpha1.PathMatch, at *field.Path) snapshot.Path {
 	case snapshot.Prefix:
 		out.Value = cmp.Or(strings.TrimRight(m.Value, "/"), "/")
 	case snapshot.Regex:
-		if err := checkPattern(m.Value); err != nil {
+		if _, err := snapshot.ParseRegexp(m.Value); err != nil {
 			j.notAccepted(invalid(j.rule, at.Child("value"), err))
 			return snapshot.Path{Type: snapshot.Prefix, Value: literalPrefix(m.Value)}
 		}
@@ -99,7 +99,7 @@ func (j *job) usable(p snapshot.Predicate, m v1alpha1.ValueMatch, at *field.Path
 		j.notAccepted(unsupported(j.rule, at.Child("type"), string(m.Type)))
 		return false
 	case snapshot.ValueRegex:
-		if err := checkPattern(p.Value); err != nil {
+		if _, err := snapshot.ParseRegexp(p.Value); err != nil {
 			j.notAccepted(invalid(j.rule, at.Child("value"), err))
 			return false
 		}

@@ -1,34 +1,6 @@
 package translate
 
-import (
-	"fmt"
-	"regexp/syntax"
-	"strings"
-)
-
-// maxPattern bounds the size of a compiled regular expression, in instructions and character ranges. Every request may
-// have to pass through all of them for every byte of its path or value.
-const maxPattern = 8192
-
-// checkPattern fails if a regular expression can't be used.
-func checkPattern(pattern string) error {
-	re, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return err
-	}
-	program, err := syntax.Compile(re.Simplify())
-	if err != nil {
-		return err
-	}
-	size := 0
-	for _, i := range program.Inst {
-		size += 1 + len(i.Rune)
-	}
-	if size > maxPattern {
-		return fmt.Errorf("regular expression of size %d, at most %d is allowed", size, maxPattern)
-	}
-	return nil
-}
+import "strings"
 
 // literalPrefix returns a path prefix, in whole elements, of every path that a pattern can match, be the pattern valid or
 // not: what stands before its first character with a meaning of its own, up to a slash.

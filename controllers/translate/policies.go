@@ -89,18 +89,26 @@ func (s *policySet) apply(c change[*v1alpha1.RateLimitPolicy]) {
 		return
 	}
 	if p != nil {
-		s.withdraw(p)
-		delete(s.byName, c.name)
-		delete(s.unjudged, p)
-		s.removed = append(s.removed, p)
-		s.reported = true
+		s.remove(c.name, p)
 	}
 	if c.new != nil {
-		p = &policy{object: c.new}
-		s.byName[c.name] = p
-		s.added = append(s.added, p)
-		s.enter(p)
+		s.add(c.name, c.new)
 	}
+}
+
+func (s *policySet) add(name types.NamespacedName, object *v1alpha1.RateLimitPolicy) {
+	p := &policy{object: object}
+	s.byName[name] = p
+	s.added = append(s.added, p)
+	s.enter(p)
+}
+
+func (s *policySet) remove(name types.NamespacedName, p *policy) {
+	s.withdraw(p)
+	delete(s.byName, name)
+	delete(s.unjudged, p)
+	s.removed = append(s.removed, p)
+	s.reported = true
 }
 
 // enter has a policy claim its targets.
@@ -120,15 +128,20 @@ func (s *policySet) withdraw(p *policy) {
 	}
 }
 
-// targetsOf returns the targets of a policy, each once.
+// targetsOf returns the targets of a policy that can be, each once.
 func targetsOf(p *v1alpha1.RateLimitPolicy) []target {
 	var out []target
 	for _, ref := range p.Spec.TargetRefs {
-		if t := targetOf(p, ref); !slices.Contains(out, t) {
+		if t := targetOf(p, ref); supported(ref) && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// supported reports whether this version knows policies for a target's kind.
+func supported(ref v1alpha1.TargetRef) bool {
+	return ref.Group == v1alpha1.GroupVersion.Group && ref.Kind == v1alpha1.KindGatewayRoute
 }
 
 func targetOf(p metav1.Object, ref v1alpha1.TargetRef) target {
@@ -193,7 +206,7 @@ func (s *policySet) problems(p *policy, ref v1alpha1.TargetRef) []status.Problem
 	t := targetOf(p.object, ref)
 	route, exists := s.routes.byName[t.route]
 	switch {
-	case ref.Group != v1alpha1.GroupVersion.Group || ref.Kind != v1alpha1.KindGatewayRoute:
+	case !supported(ref):
 		return []status.Problem{unsupportedTarget(ref)}
 	case !exists:
 		return []status.Problem{routeNotFound(t.route)}

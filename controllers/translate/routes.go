@@ -39,7 +39,8 @@ type routeSet struct {
 	outdated, unjudged map[*route]struct{}
 	// changed says that rules differ from the last time they were asked for, reported that statuses do.
 	changed, reported bool
-	last              []*snapshot.Route
+	// listed is never written: snapshots hold it.
+	listed []*snapshot.Route
 	// count is the number of rules.
 	count int
 }
@@ -77,7 +78,7 @@ func (s *routeSet) apply(c change[*v1alpha1.GatewayRoute]) {
 		return
 	}
 	if r != nil {
-		s.remove(r)
+		s.remove(c.name, r)
 	}
 	if serves {
 		s.add(c.name, c.new)
@@ -91,11 +92,11 @@ func (s *routeSet) add(name types.NamespacedName, object *v1alpha1.GatewayRoute)
 	s.outdated[r] = struct{}{}
 }
 
-func (s *routeSet) remove(r *route) {
+func (s *routeSet) remove(name types.NamespacedName, r *route) {
 	s.unlink(r)
 	s.withdraw(r)
 	s.clusters.release(r.clusters)
-	delete(s.byName, nameOf(r.object))
+	delete(s.byName, name)
 	delete(s.outdated, r)
 	s.removed = append(s.removed, r)
 	s.count -= len(r.rules)
@@ -130,7 +131,7 @@ func (s *routeSet) settle() {
 func (s *routeSet) renew(r *route) {
 	fresh := s.translate(r.object)
 	keepEqual(fresh.rules, r.rules)
-	s.changed = s.changed || !slices.Equal(fresh.rules, r.rules)
+	s.changed = s.changed || !slices.Equal(fresh.rules, r.rules) || !slices.Equal(fresh.widened, r.widened)
 	s.clusters.retain(fresh.clusters)
 	s.clusters.release(r.clusters)
 	s.count += len(fresh.rules) - len(r.rules)
@@ -205,10 +206,10 @@ func refOf(kind string, o metav1.Object) status.Ref {
 // Rules with a widened match come last, so that among equal matches they are the last to be tried.
 func (s *routeSet) rules() ([]*snapshot.Route, bool) {
 	if !s.changed {
-		return s.last, false
+		return s.listed, false
 	}
 	out := slices.Grow[[]*snapshot.Route](nil, s.count)
-	var widened []*snapshot.Route
+	var last []*snapshot.Route
 	for _, r := range s.ordered {
 		if len(r.widened) == 0 {
 			out = append(out, r.rules...)
@@ -216,14 +217,14 @@ func (s *routeSet) rules() ([]*snapshot.Route, bool) {
 		}
 		for i, rule := range r.rules {
 			if slices.Contains(r.widened, i) {
-				widened = append(widened, rule)
+				last = append(last, rule)
 			} else {
 				out = append(out, rule)
 			}
 		}
 	}
-	s.last, s.changed = append(out, widened...), false
-	return s.last, true
+	s.listed, s.changed = append(out, last...), false
+	return s.listed, true
 }
 
 // statuses returns the statuses of all routes in order of precedence.

@@ -143,8 +143,7 @@ type shadow struct {
 	by   claim
 }
 
-// shadows returns the problem of each match that loses some host. Hosts of a
-// match that lose to the same rule share a problem.
+// shadows returns a problem for each match that loses, or several where its hosts lose to different rules.
 func (s *routeSet) shadows(r *route) []status.Problem {
 	var lost []shadow
 	won := 0

@@ -29,11 +29,12 @@ func compareObjects(a, b metav1.Object) int {
 }
 
 // tracker tells what has changed in a list of objects since the last time. Objects are told apart by pointer, as
-// caches replace them: a round in which nothing changed costs one look-up in a map of pointers for each.
+// caches replace them: an object that has not changed costs one look-up in a map of pointers.
 type tracker[O object] struct {
 	byName map[types.NamespacedName]O
-	round  map[O]uint64
-	now    uint64
+	// present has the objects of byName, with the last round in which they were counted.
+	present map[O]uint64
+	round   uint64
 }
 
 // change is one object that was added (no old one), removed (no new one) or replaced.
@@ -43,36 +44,39 @@ type change[O object] struct {
 }
 
 func newTracker[O object]() *tracker[O] {
-	return &tracker[O]{byName: map[types.NamespacedName]O{}, round: map[O]uint64{}}
+	return &tracker[O]{byName: map[types.NamespacedName]O{}, present: map[O]uint64{}}
 }
 
 // update makes objects the present ones and returns what has changed, in no particular order.
 func (t *tracker[O]) update(objects []O) []change[O] {
-	t.now++
 	var changes []change[O]
 	for _, o := range objects {
-		if _, known := t.round[o]; !known {
-			name := nameOf(o)
-			old := t.byName[name]
-			delete(t.round, old)
-			t.byName[name] = o
-			changes = append(changes, change[O]{name: name, old: old, new: o})
+		if _, ok := t.present[o]; ok {
+			continue
 		}
-		t.round[o] = t.now
+		name := nameOf(o)
+		old := t.byName[name]
+		delete(t.present, old)
+		t.byName[name], t.present[o] = o, t.round
+		changes = append(changes, change[O]{name: name, old: old, new: o})
 	}
-	if len(t.byName) > len(objects) {
-		changes = append(changes, t.sweep()...)
+	if len(t.present) > len(objects) {
+		changes = append(changes, t.sweep(objects)...)
 	}
 	return changes
 }
 
-// sweep forgets the objects that were not in this round's list.
-func (t *tracker[O]) sweep() []change[O] {
+// sweep forgets the objects that are not among those given.
+func (t *tracker[O]) sweep(objects []O) []change[O] {
+	t.round++
+	for _, o := range objects {
+		t.present[o] = t.round
+	}
 	var gone []change[O]
-	for o, round := range t.round {
-		if round != t.now {
+	for o, round := range t.present {
+		if round != t.round {
 			name := nameOf(o)
-			delete(t.round, o)
+			delete(t.present, o)
 			delete(t.byName, name)
 			gone = append(gone, change[O]{name: name, old: o})
 		}

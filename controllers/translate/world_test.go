@@ -78,16 +78,16 @@ func (w *world) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: pick(w, "a", "b"), Name: fmt.Sprintf("o%d", w.IntN(6))}
 }
 
-// editIn does one thing to the object of that name. make makes a new one with the metadata that it gets.
+// editIn does one thing to the object of that name. build makes a new one with the metadata that it gets.
 func editIn[T any, P interface {
 	*T
 	DeepCopy() *T
 	metav1.Object
-}](w *world, objects map[types.NamespacedName]*T, name types.NamespacedName, make func(metav1.ObjectMeta) *T) {
+}](w *world, objects map[types.NamespacedName]*T, name types.NamespacedName, build func(metav1.ObjectMeta) *T) {
 	old := P(objects[name])
 	switch act := w.IntN(10); {
 	case old == nil || act == 0 && !w.fromFiles:
-		objects[name] = make(w.meta(name))
+		objects[name] = build(w.meta(name))
 	case act <= 2:
 		delete(objects, name)
 	case act <= 4: // a new form with the same spec, as after a write of status
@@ -97,7 +97,7 @@ func editIn[T any, P interface {
 	default:
 		meta := w.meta(name)
 		meta.UID, meta.CreationTimestamp = old.GetUID(), old.GetCreationTimestamp()
-		objects[name] = make(meta)
+		objects[name] = build(meta)
 	}
 }
 

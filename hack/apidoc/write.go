@@ -56,10 +56,13 @@ func (w *kindWriter) place(path string, s schema) string {
 
 func (w *kindWriter) writeSection(s section) {
 	fmt.Fprintf(w.out, "\n### %s %s\n\n%s\n", w.kind, s.path, prose(s.schema.Description))
-	for _, r := range s.schema.Rules {
-		fmt.Fprintf(w.out, "\n- Rule: %s.\n", r.Message)
+	if len(s.schema.Rules) > 0 {
+		w.out.WriteString("\nRules:\n\n")
 	}
-	w.out.WriteString("\n")
+	for _, r := range s.schema.Rules {
+		fmt.Fprintf(w.out, "- %s\n", prose(r.Message))
+	}
+	w.out.WriteString("\nFields:\n\n")
 	for _, name := range s.schema.sortedFields() {
 		w.writeField(s, name)
 	}
@@ -84,14 +87,11 @@ func (w *kindWriter) writeField(s section, name string) {
 func (w *kindWriter) facts(s section, name string) []string {
 	field := s.schema.Properties[name]
 	facts := []string{field.kind()}
-	switch {
-	case name == "conditions":
+	if object, suffix, ok := field.object(); name == "conditions" {
 		facts[0] = "list of [conditions](#conditions)"
-	default:
-		if object, suffix, ok := field.object(); ok {
-			place := w.place(s.path+"."+name+suffix, object)
-			facts[0] = strings.Replace(facts[0], "object", fmt.Sprintf("[object](#%s)", anchor(w.kind+" "+place)), 1)
-		}
+	} else if ok {
+		place := w.place(s.path+"."+name+suffix, object)
+		facts[0] = strings.Replace(facts[0], "object", fmt.Sprintf("[object](#%s)", anchor(w.kind+" "+place)), 1)
 	}
 	if slices.Contains(s.schema.Required, name) {
 		facts = append(facts, "required")

@@ -52,7 +52,8 @@ func newLab(ctx context.Context, binary string, routes int) (*lab, error) {
 		return nil, err
 	}
 	l := &lab{routes: routes, env: &envtest.Environment{CRDDirectoryPaths: []string{"config/crd/bases"}, ErrorIfCRDPathMissing: true}}
-	l.env.ControlPlane.GetAPIServer().Configure().Append("max-mutating-requests-inflight", "1000")
+	// In a namespace without a default route it can't find an address of its own to announce.
+	l.env.ControlPlane.GetAPIServer().Configure().Set("advertise-address", "192.0.2.2")
 	var err error
 	if l.dir, err = os.MkdirTemp("", "penstock-figures-"); err != nil {
 		return nil, err
@@ -66,11 +67,20 @@ func newLab(ctx context.Context, binary string, routes int) (*lab, error) {
 		err = errors.Join(l.startBackends(ctx), l.startGateway(ctx, binary))
 	}
 	if err != nil {
+		err = errors.Join(err, l.lastWords())
 		l.close()
 		return nil, err
 	}
 	return l, nil
 }
+
+// lastWords are what the gateway logged, for the report of a failure.
+func (l *lab) lastWords() error {
+	b, err := os.ReadFile(l.log())
+	return errors.Join(err, errors.New(string(b[max(0, len(b)-4096):])))
+}
+
+func (l *lab) log() string { return filepath.Join(l.dir, "log") }
 
 func (l *lab) close() {
 	if l.gateway != nil && l.gateway.Process != nil {
@@ -84,9 +94,9 @@ func (l *lab) close() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// startBackends starts three backends on one port of three loopback addresses, as pods of one Service would be.
+// startBackends starts three backends on one port of three addresses (see run.sh), as pods of one Service would be.
 func (l *lab) startBackends(ctx context.Context) error {
-	for _, ip := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
+	for _, ip := range []string{"192.0.2.2", "192.0.2.3", "192.0.2.4"} {
 		ln, err := net.Listen("tcp", ip+":19001")
 		if err != nil {
 			return err
@@ -103,7 +113,7 @@ func (l *lab) startBackends(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.Create(ctx, slice("127.0.0.2", "127.0.0.3", "127.0.0.4"))
+	return l.Create(ctx, slice("192.0.2.2", "192.0.2.3", "192.0.2.4"))
 }
 
 func slice(ips ...string) *discoveryv1.EndpointSlice {
@@ -133,7 +143,7 @@ func (l *lab) startGateway(ctx context.Context, binary string) error {
 	if err := os.WriteFile(kubeconfig, config, 0o600); err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(l.dir, "log"))
+	log, err := os.Create(l.log())
 	if err != nil {
 		return err
 	}

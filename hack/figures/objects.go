@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/live"
 )
 
 // writers is how many requests to the API server are under way at once.
@@ -86,13 +87,13 @@ func (l *lab) serves(ips []string) (bool, error) {
 		return false, err
 	}
 	defer r.Body.Close()
-	var clusters map[string][]struct{ Address string }
+	var clusters []live.ClusterEndpoints
 	if err := json.NewDecoder(r.Body).Decode(&clusters); err != nil {
 		return false, err
 	}
 	var got []string
-	for _, endpoints := range clusters {
-		for _, e := range endpoints {
+	for _, c := range clusters {
+		for _, e := range c.Endpoints {
 			got = append(got, e.Address)
 		}
 	}

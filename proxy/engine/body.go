@@ -40,8 +40,8 @@ var (
 	_ exchange.Interrupter = (*body)(nil)
 )
 
-// errStopped is what reads give after an abort or an Interrupt.
-var errStopped = errors.New("the request's body must not be read any more")
+// errStopped is what waits for the client give after an abort, and reads of a body after an Interrupt.
+var errStopped = errors.New("the wait for the client was ended")
 
 // reset begins the body of m, of which window has been read already.
 func (b *body) reset(window []byte, m http1.Message) {
@@ -52,7 +52,6 @@ func (b *body) reset(window []byte, m http1.Message) {
 	if m.Continue && len(window) == 0 {
 		b.invitation = wanted
 	}
-	b.conn.stopped.Store(false)
 }
 
 // Read reads content. The client that waits for 100 Continue gets it first.
@@ -121,7 +120,7 @@ const (
 
 // promising reports whether the connection can be kept after the answer. Some of the body may still be unread.
 func (b *body) promising() bool {
-	return b.done.Load() || b.invitation != refused && b.message.Length <= maxWaste
+	return b.done.Load() || !b.conn.stopped.Load() && b.invitation != refused && b.message.Length <= maxWaste
 }
 
 // discard reads what is left, within bounds, and reports whether the end was reached. Nobody else may be reading.
@@ -129,7 +128,7 @@ func (b *body) discard() bool {
 	if b.done.Load() {
 		return true
 	}
-	if b.conn.stopped.Load() || !b.promising() {
+	if !b.promising() {
 		return false
 	}
 	b.patience = wasteTime
@@ -151,13 +150,5 @@ type source conn
 // Read reads from the client, who may take the body's patience.
 func (s *source) Read(p []byte) (int, error) {
 	c := (*conn)(s)
-	c.read.arm(c.deadline(c.body.patience))
-	// Whoever stops the reading sets these first and then looks for an armed timer.
-	if c.stopped.Load() || c.aborted.Load() {
-		c.read.disarm()
-		return 0, errStopped
-	}
-	n, err := c.net.Read(p)
-	c.settleRead(n)
-	return n, err
+	return c.receive(p, c.deadline(c.body.patience))
 }

@@ -61,7 +61,7 @@ func (c *conn) serve() {
 	}
 }
 
-// close ends the connection, whatever state a panic left it in.
+// close ends the connection, also after a finisher has panicked.
 func (c *conn) close() {
 	if v := recover(); v != nil {
 		c.engine.panicked(v)
@@ -111,26 +111,57 @@ func (c *conn) await() bool {
 	if !c.used {
 		patience = c.engine.options.Timeouts.Head
 	}
-	c.read.arm(c.deadline(patience))
 	c.idle.Store(c.used)
-	// Drain looks at idle once. What it can't have seen sees that it drains.
-	if !c.used || !c.engine.draining.Load() {
-		if c.socket.wait() == nil {
-			c.in = c.engine.buffers.get(smallBuffer)
-			c.have, _ = c.net.Read(c.in.bytes)
-		}
+	defer c.idle.Store(false)
+	// Drain first says that it drains, and then looks for idle connections.
+	if c.used && c.engine.draining.Load() || !c.awaitReadable(c.deadline(patience)) {
+		return false
 	}
-	c.idle.Store(false)
-	c.settleRead(c.have)
-	if c.have == 0 && c.in != nil {
+	c.in = c.engine.buffers.get(smallBuffer)
+	c.have, _ = c.receive(c.in.bytes, c.deadline(patience))
+	if c.have == 0 {
 		c.in.release()
 		c.in = nil
 	}
 	return c.have > 0
 }
 
+// awaitReadable waits until there is something to read, if the socket can tell. From then on the connection is not idle:
+// a request that has arrived is served.
+func (c *conn) awaitReadable(deadline int64) bool {
+	if c.socket == nil {
+		return true
+	}
+	c.read.arm(deadline)
+	// endIdle takes idle back and then looks for an armed timer; so does abort with stopped.
+	if c.used && !c.idle.Load() || c.stopped.Load() {
+		c.read.disarm()
+		return false
+	}
+	if c.socket.wait() != nil {
+		c.read.disarm()
+		return false
+	}
+	c.idle.Store(false)
+	c.settleRead(1)
+	return true
+}
+
 // deadline is that much coarse time from now.
 func (c *conn) deadline(patience time.Duration) int64 { return c.engine.clock.Load() + int64(patience) }
+
+// receive reads what the client sends until then.
+func (c *conn) receive(p []byte, deadline int64) (int, error) {
+	c.read.arm(deadline)
+	// Whoever stops the reading says so and then looks for an armed timer.
+	if c.stopped.Load() {
+		c.read.disarm()
+		return 0, errStopped
+	}
+	n, err := c.net.Read(p)
+	c.settleRead(n)
+	return n, err
+}
 
 // settleRead ends a wait that gave n bytes. If it was ended from elsewhere at the last moment, the bytes count.
 func (c *conn) settleRead(n int) {
@@ -161,15 +192,14 @@ func (c *conn) readHead(x *exchange.Exchange) (head, bool) {
 		}
 		if c.have == len(c.in.bytes) {
 			c.in = c.engine.buffers.grow(c.in, c.have)
+			x.Reset() // What was read lies in the old buffer.
 		}
-		c.read.arm(deadline)
-		got, err := c.net.Read(c.in.bytes[c.have:])
-		c.settleRead(got)
+		got, err := c.receive(c.in.bytes[c.have:], deadline)
 		c.have += got
-		if got == 0 && isTimeout(err) && !c.aborted.Load() {
+		switch {
+		case got == 0 && isTimeout(err) && !c.stopped.Load():
 			return head{refusal: errHeadTimeout}, true
-		}
-		if got == 0 {
+		case got == 0:
 			return head{}, false
 		}
 	}
@@ -187,12 +217,7 @@ func (c *conn) linger() {
 	defer waste.release()
 	deadline := c.deadline(lingerTime)
 	for {
-		c.read.arm(deadline)
-		if c.aborted.Load() {
-			return
-		}
-		n, err := c.net.Read(waste.bytes)
-		if !c.read.disarm() || n == 0 || err != nil {
+		if n, err := c.receive(waste.bytes, deadline); n == 0 || err != nil {
 			return
 		}
 	}

@@ -136,21 +136,3 @@ func echo(x *exchange.Exchange) error {
 	x.SetBody([]byte(strings.Join([]string{x.Request.Method, x.Request.Path, string(body)}, " ")))
 	return nil
 }
-
-func TestARequestIsAnswered(t *testing.T) {
-	c := handle(t, echo).dial()
-	for range 3 {
-		c.send("GET /a/../b HTTP/1.1\r\nHost: x\r\n\r\n")
-		if a := c.receive("GET"); a.body != "GET /b " || a.StatusCode != 200 {
-			t.Errorf("got %d %q", a.StatusCode, a.body)
-		}
-	}
-	c.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	if a := c.receive("POST"); a.body != "POST / abc" {
-		t.Errorf("got %q", a.body)
-	}
-	if a := c.receive("GET"); a.body != "GET /next " {
-		t.Errorf("got %q", a.body)
-	}
-	c.ended()
-}

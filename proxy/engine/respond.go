@@ -7,9 +7,9 @@ import (
 	"github.com/penstock/penstock/proxy/http1"
 )
 
-// Buffered is implemented by response bodies that can tell how many bytes a Read would give without waiting. Of an answer
-// of unknown length the head waits for the body's first bytes only if they are there.
-type Buffered interface {
+// buffered is implemented by response bodies that can tell how many bytes are there without waiting, as http1.BodyReader can.
+// Of an answer of unknown length the head goes out with the body's first bytes only if they are there.
+type buffered interface {
 	Buffered() int
 }
 
@@ -69,7 +69,7 @@ func (r *responder) begin(head []byte) error {
 }
 
 func isReady(body io.Reader) bool {
-	b, ok := body.(Buffered)
+	b, ok := body.(buffered)
 	return ok && b.Buffered() > 0
 }
 

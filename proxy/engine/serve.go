@@ -16,8 +16,9 @@ func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
 	defer c.engine.Counters.Serving.Add(-1)
 	c.fill(x, h)
 	c.begin(x, c.engine.clock.Load())
-	c.handle(x)
-	f := c.answer(x, h)
+	f := drop
+	c.guard(x, func() { call(c.engine.options.Handler, x) })
+	c.guard(x, func() { f = c.answer(x, h) })
 	c.end()
 	x.Outcome.Duration = c.engine.options.Now().Sub(x.Start)
 	x.Outcome.RequestBytes = c.body.count
@@ -47,15 +48,20 @@ func (c *conn) fill(x *exchange.Exchange, h head) {
 	r.Path = path
 }
 
-// handle calls the handler. Afterwards there is an answer, or x.Err says that the client left.
-func (c *conn) handle(x *exchange.Exchange) {
+// guard turns a panic into a failure of the exchange.
+func (c *conn) guard(x *exchange.Exchange, do func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.engine.panicked(v)
 			fail(x, errInternal.With(errPanic))
 		}
 	}()
-	if err := c.engine.options.Handler.Serve(x); err != nil {
+	do()
+}
+
+// call calls the handler. Afterwards there is an answer.
+func call(h exchange.Handler, x *exchange.Exchange) {
+	if err := h.Serve(x); err != nil {
 		fail(x, asError(err, errInternal))
 		return
 	}
@@ -80,12 +86,15 @@ func fail(x *exchange.Exchange, err *exchange.Error) {
 	}
 	x.Err = err
 	x.Reply(err.Status)
+	if !isAnswer(x) {
+		x.Response.Status = http.StatusInternalServerError
+	}
 }
 
 // answer delivers the response.
 func (c *conn) answer(x *exchange.Exchange, h head) fate {
-	if x.Response.Status == exchange.StatusClientClosed || c.aborted.Load() {
-		x.Reply(exchange.StatusClientClosed)
+	if x.Response.Status == exchange.StatusClientClosed {
+		x.Reply(exchange.StatusClientClosed) // which closes a body
 		return drop
 	}
 	c.body.uninvite()

@@ -29,9 +29,9 @@ type watch struct {
 	// moves ends an exchange in which no byte has moved for still, in ns. Still is 0 for no limit.
 	moves timer
 	still atomic.Int64
-	// idle is set between two requests.
+	// idle is set while the connection waits for a further request.
 	idle atomic.Bool
-	// stopped is set when the request's body must not be read further, aborted when nothing must be read or written.
+	// stopped is set when nothing must be read, until the exchange ends; aborted when nothing must be written, for good.
 	stopped, aborted atomic.Bool
 	// look is when the sweeper next looks at the exchange, in coarse time; 0 without one.
 	look atomic.Int64
@@ -78,6 +78,7 @@ func (w *watch) end() {
 	w.moves.disarm()
 	w.mu.Lock()
 	w.exchange, w.phase = nil, between
+	w.stopped.Store(w.aborted.Load())
 	w.mu.Unlock()
 }
 
@@ -168,9 +169,13 @@ func (w *watch) stopBody() {
 func (w *watch) endIdle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.idle.Load() {
-		w.wake(&w.read, w.net.SetReadDeadline)
+	if !w.idle.CompareAndSwap(true, false) {
+		return
 	}
+	if w.socket == nil {
+		w.stopped.Store(true) // Nobody can tell whether a request has just arrived.
+	}
+	w.wake(&w.read, w.net.SetReadDeadline)
 }
 
 // reviveRead makes reads possible again after the read timer has fired.

@@ -112,19 +112,21 @@ func (h *Head) Has(id ID) bool { return h.first[id] != 0 }
 
 // Values yields the values of every field of that name, in order.
 func (h *Head) Values(name string) iter.Seq[string] {
-	id := IDOf(name)
-	return func(yield func(string) bool) {
-		if id != Other && h.first[id] == 0 {
-			return
+	// Small enough to be inlined, so that ranging over it allocates nothing.
+	return func(yield func(string) bool) { h.values(IDOf(name), name, yield) }
+}
+
+func (h *Head) values(id ID, name string, yield func(string) bool) {
+	if id != Other && h.first[id] == 0 {
+		return
+	}
+	for i := range h.fields {
+		f := &h.fields[i]
+		if f.dropped || f.id != id || id == Other && !equalFold(h.bytes(f, f.name, f.nameEnd), name) {
+			continue
 		}
-		for i := range h.fields {
-			f := &h.fields[i]
-			if f.dropped || f.id != id || id == Other && !equalFold(h.bytes(f, f.name, f.nameEnd), name) {
-				continue
-			}
-			if !yield(String(h.bytes(f, f.value, f.valueEnd))) {
-				return
-			}
+		if !yield(String(h.bytes(f, f.value, f.valueEnd))) {
+			return
 		}
 	}
 }

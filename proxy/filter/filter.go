@@ -134,7 +134,7 @@ func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last e
 	c := Chain{Handler: last}
 	for _, d := range slices.Backward(r) {
 		i := slices.IndexFunc(configured, func(f snapshot.Filter) bool { return f.Name == d.Name })
-		if i < 0 && !(base && d.Base) {
+		if i < 0 && (!base || !d.Base) {
 			continue
 		}
 		var config json.RawMessage

@@ -100,3 +100,11 @@ func (r *BodyReader) Done() bool { return r.err == io.EOF }
 
 // Rest is what was read from the source beyond the end of the body. It is valid once Done, and aliases the window.
 func (r *BodyReader) Rest() []byte { return r.ahead }
+
+// Buffered is how many bytes of the message have been read from the source and not returned yet, with their framing.
+func (r *BodyReader) Buffered() int {
+	if r.err != nil {
+		return 0
+	}
+	return len(r.ahead)
+}

@@ -128,6 +128,9 @@ func (s *section) options(v []byte) fault {
 // the gateway knows, and X-Forwarded-*: those it acts on itself or they are meant for every recipient, and a client
 // must not make the backend see less of them than the gateway saw.
 func (s *section) dropNamed(h *exchange.Head) {
+	if s.close {
+		h.Drop("close") // As an option has named it, too.
+	}
 	for _, name := range s.named[:s.nameds] {
 		forwarded := len(name) > len("x-forwarded-") && equalFold(name[:len("x-forwarded-")], "x-forwarded-")
 		if exchange.IDOf(name) == exchange.Other && !forwarded {

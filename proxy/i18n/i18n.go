@@ -29,10 +29,9 @@ type Message struct {
 	Advice string `yaml:"advice"`
 }
 
-// Unknown is the code whose text stands in for a code that the catalogue lacks.
-const Unknown = "internal"
-
 const (
+	// unknown is the code whose text stands in for a code that the catalogue lacks.
+	unknown = "internal"
 	// maxHeader bounds the Accept-Language that is read, in bytes; a longer one counts as none.
 	maxHeader = 256
 	// maxCached bounds the Accept-Language values that are remembered.
@@ -95,9 +94,6 @@ func read(fsys fs.FS, name string) (language.Tag, map[string]Message, error) {
 	return tag, texts, d.Decode(&texts)
 }
 
-// Messages returns the English texts by code. The map must not be written.
-func (c *Catalogue) Messages() map[string]Message { return c.texts[0] }
-
 // Negotiates reports whether there is more than one language, so that answers depend on Accept-Language.
 func (c *Catalogue) Negotiates() bool { return len(c.languages) > 1 }
 
@@ -110,7 +106,7 @@ func (c *Catalogue) Text(code string, args []any, acceptLanguage string) (title,
 	if !ok {
 		i = 0
 		if m, ok = c.texts[i][code]; !ok {
-			m = c.texts[i][Unknown]
+			m = c.texts[i][unknown]
 		}
 	}
 	return m.Title, fill(m.Detail, args), c.languages[i]

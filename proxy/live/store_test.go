@@ -236,6 +236,15 @@ func TestReadersNeverSeeAClusterHalfChanged(t *testing.T) {
 	readers.Wait()
 }
 
+func TestTurnsOutliveHandlers(t *testing.T) {
+	s := newStore()
+	for want := range uint64(3) {
+		if got := s.Cluster("c").Turn(); got != want {
+			t.Errorf("turn %d, want %d", got, want)
+		}
+	}
+}
+
 func BenchmarkSetEndpoints(b *testing.B) {
 	for _, n := range []int{3, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -87,6 +87,20 @@ func TestTheReferenceListsEveryMetric(t *testing.T) {
 	}
 }
 
+func TestBucketsAreTheDocumentedOnes(t *testing.T) {
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bounds []string
+	for _, b := range observe.Buckets {
+		bounds = append(bounds, strconv.FormatFloat(b.Seconds(), 'f', -1, 64))
+	}
+	if want := strings.Join(bounds, ", ") + "."; !strings.Contains(string(text), want) {
+		t.Errorf("%s does not list the buckets %s", reference, want)
+	}
+}
+
 // all returns a registry with every metric of this package, each with a value.
 func all(t *testing.T) *prometheus.Registry {
 	t.Helper()
@@ -96,7 +110,7 @@ func all(t *testing.T) *prometheus.Registry {
 	m.Count(0, 0, 200, time.Millisecond)
 	t.Cleanup(func() { runtime.KeepAlive(m) })
 	var config observe.Config
-	config.Applied("digest", time.Unix(1, 500e6), true)
+	config.Applied("digest", time.Unix(1, 500e6))
 	l := observe.NewAccessLog(&sink{})
 	t.Cleanup(l.Close)
 	r.MustRegister(requests, &config, l.Metrics())
@@ -125,7 +139,7 @@ func TestLabelsAreTheDocumentedOnes(t *testing.T) {
 			t.Errorf("%s has labels %q, the reference says %q", m[1], got, want)
 		}
 	}
-	if seen < 8 {
+	if seen < 7 {
 		t.Errorf("%d metrics found, want all of the package", seen)
 	}
 }
@@ -149,16 +163,13 @@ func TestTheServingSnapshotIsShown(t *testing.T) {
 	if got := series(t, &c, "gateway_config_info"); len(got) != 0 {
 		t.Errorf("before the first snapshot: %v", got)
 	}
-	c.Applied("first", time.Unix(1, 500e6), true)
-	if series(t, &c, "gateway_snapshot_stale")[""] != 1 || series(t, &c, "gateway_config_applied_timestamp_seconds")[""] != 1.5 {
-		t.Error("the first snapshot is not shown as stale, or with a wrong time")
+	c.Applied("first", time.Unix(1, 500e6))
+	if got := series(t, &c, "gateway_config_applied_timestamp_seconds")[""]; got != 1.5 {
+		t.Errorf("the first snapshot is shown as applied at %v, want 1.5", got)
 	}
-	c.Applied("second", time.Unix(2, 0), false)
+	c.Applied("second", time.Unix(2, 0))
 	if got := series(t, &c, "gateway_config_info"); len(got) != 1 || got["version=second"] != 1 {
 		t.Errorf("version shown: %v, want the second alone", got)
-	}
-	if got := series(t, &c, "gateway_snapshot_stale")[""]; got != 0 {
-		t.Errorf("stale = %v, want 0", got)
 	}
 }
 

@@ -32,8 +32,8 @@ type Requests struct {
 	durations map[string]weak.Pointer[duration]
 }
 
-// DefaultMaxSeries bounds the time series of a Requests unless told otherwise.
-const DefaultMaxSeries = 50_000
+// defaultMaxSeries bounds the time series of a Requests unless told otherwise.
+const defaultMaxSeries = 50_000
 
 const (
 	// none labels what no route matched.
@@ -42,15 +42,15 @@ const (
 	other = "other"
 )
 
-// Buckets are the upper bounds of gateway_request_duration_seconds.
-var Buckets = [...]time.Duration{
+// buckets are the upper bounds of gateway_request_duration_seconds.
+var buckets = [...]time.Duration{
 	1 * time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
 	1 * time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second,
 }
 
 // histogramSeries is what one histogram costs: its buckets with +Inf, sum and count.
-const histogramSeries = int64(len(Buckets)) + 3
+const histogramSeries = int64(len(buckets)) + 3
 
 var (
 	requestsDesc = prometheus.NewDesc("gateway_requests_total",
@@ -61,10 +61,10 @@ var (
 		"Time series in use by the request metrics. At the bound, new ones are counted with all labels \"other\".", nil, nil)
 )
 
-// NewRequests returns an empty Requests that keeps at most maxSeries time series; 0 means DefaultMaxSeries.
+// NewRequests returns an empty Requests that keeps at most maxSeries time series; 0 means defaultMaxSeries.
 func NewRequests(maxSeries int) *Requests {
 	if maxSeries == 0 {
-		maxSeries = DefaultMaxSeries
+		maxSeries = defaultMaxSeries
 	}
 	return &Requests{
 		max: int64(maxSeries), patterns: map[patternKey]weak.Pointer[pattern]{}, durations: map[string]weak.Pointer[duration]{},
@@ -97,13 +97,13 @@ type duration struct {
 }
 
 type histogram struct {
-	buckets [len(Buckets) + 1]atomic.Uint64
+	buckets [len(buckets) + 1]atomic.Uint64
 	sum     atomic.Int64 // nanoseconds
 }
 
 func (h *histogram) observe(d time.Duration) {
 	i := 0
-	for i < len(Buckets) && d > Buckets[i] {
+	for i < len(buckets) && d > buckets[i] {
 		i++
 	}
 	h.buckets[i].Add(1)
@@ -247,12 +247,12 @@ func counted(n uint64, values ...string) prometheus.Metric {
 
 // metric is the histogram as of now. Its count is the sum of its buckets, however many requests end meanwhile.
 func (h *histogram) metric(route string) prometheus.Metric {
-	cumulative := make(map[float64]uint64, len(Buckets))
+	cumulative := make(map[float64]uint64, len(buckets))
 	var n uint64
-	for i := range Buckets {
+	for i := range buckets {
 		n += h.buckets[i].Load()
-		cumulative[Buckets[i].Seconds()] = n
+		cumulative[buckets[i].Seconds()] = n
 	}
-	n += h.buckets[len(Buckets)].Load()
+	n += h.buckets[len(buckets)].Load()
 	return prometheus.MustNewConstHistogram(durationDesc, n, time.Duration(h.sum.Load()).Seconds(), cumulative, route)
 }

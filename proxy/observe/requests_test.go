@@ -2,6 +2,7 @@ package observe_test
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,8 @@ func TestRequestsAreCountedByRouteMethodPatternAndStatus(t *testing.T) {
 	if diff := cmp.Diff(map[string]float64{"route=shop/users/0": 4, "route=none": 2}, series(t, r, duration)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", duration, diff)
 	}
+	runtime.KeepAlive(users)
+	runtime.KeepAlive(unmatched)
 }
 
 func TestDurationsFallIntoBuckets(t *testing.T) {
@@ -88,17 +91,20 @@ func TestDurationsFallIntoBuckets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range families {
-		if f.GetName() != duration {
-			continue
-		}
-		h := f.GetMetric()[0].GetHistogram()
-		first, second, last := h.GetBucket()[0], h.GetBucket()[1], h.GetBucket()[len(observe.Buckets)-1]
-		if first.GetUpperBound() != 0.001 || first.GetCumulativeCount() != 2 || second.GetCumulativeCount() != 3 ||
-			last.GetCumulativeCount() != 3 || h.GetSampleCount() != 4 || h.GetSampleSum() != 60.002000001 {
-			t.Errorf("histogram %v, want 2 in the first bucket, 1 in the second, 1 beyond all, and their sum", h)
-		}
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == duration })
+	h := families[i].GetMetric()[0].GetHistogram()
+	var got []uint64
+	for _, b := range h.GetBucket() {
+		got = append(got, b.GetCumulativeCount())
 	}
+	want := append([]uint64{2}, slices.Repeat([]uint64{3}, len(observe.Buckets)-1)...)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("cumulative counts (-want +got):\n%s", diff)
+	}
+	if h.GetBucket()[0].GetUpperBound() != 0.001 || h.GetSampleCount() != 4 || h.GetSampleSum() != 60.002000001 {
+		t.Errorf("histogram %v, want 4 samples, one of them beyond all buckets", h)
+	}
+	runtime.KeepAlive(m)
 }
 
 func TestEqualRoutesShareTheirSeries(t *testing.T) {

@@ -59,7 +59,8 @@ func (s split) Serve(x *exchange.Exchange) error {
 	return s[i].handler.Serve(x)
 }
 
-// split returns the handler that chooses among the backends of the route, which serves in any case: a backend that can't be built is rejected.
+// split returns the handler that chooses among the backends of the route, which serves in any case: a backend that
+// can't be built is rejected.
 func (b *builder) split() (exchange.Handler, error) {
 	var shares split
 	var errs []error

@@ -16,7 +16,8 @@ import (
 // Options are what tables are compiled with. All tables that follow from one another have the same.
 type Options struct {
 	Filters filter.Registry
-	// Cluster returns the handler that sends exchanges to a cluster. It is called once for each new or changed cluster.
+	// Cluster returns the handler that sends exchanges to a cluster. It is called once for each new or changed
+	// cluster.
 	Cluster func(*snapshot.Cluster) exchange.Handler
 	Now     func() time.Time
 }
@@ -45,7 +46,8 @@ type Table struct {
 	uses *node[route]
 	// problems has those of all routes, whenever they were built.
 	problems *node[Problem]
-	// hasTwins says that some routes had the ID of another. The next table can't be made from this one by its differences.
+	// hasTwins says that some routes had the ID of another. The next table can't be made from this one by its
+	// differences.
 	hasTwins bool
 }
 
@@ -58,9 +60,9 @@ type cluster struct {
 // Version is the version of the snapshot that the table was compiled from.
 func (t *Table) Version() string { return t.source.Version }
 
-// Compile returns a table that serves s, and all of its problems, ordered by route. Parts that s has in common with the snapshot of
-// prev, which may be nil, are taken over from there; prev goes on to serve and is not kept alive. Compile works in short turns, so that requests are
-// served between them.
+// Compile returns a table that serves s, and all of its problems, ordered by route. Parts that s has in common with
+// the snapshot of prev, which may be nil, are taken over from there; prev goes on to serve and is not kept alive.
+// Compile works in short turns, so that requests are served between them.
 func Compile(prev *Table, s *snapshot.Snapshot, o Options) (*Table, []Problem) {
 	if prev == nil {
 		prev = &Table{source: new(snapshot.Snapshot)}
@@ -156,7 +158,8 @@ func (c *compiler) withAffected(edits []edit) []edit {
 // updateClusters takes over the clusters that changed and returns the beginnings of their use keys.
 func (c *compiler) updateClusters() (keys []string) {
 	t := c.table
-	for name, spec := range changed(c.prev.Clusters, t.source.Clusters, func(p *snapshot.Cluster) string { return p.Name }) {
+	nameOf := func(p *snapshot.Cluster) string { return p.Name }
+	for name, spec := range changed(c.prev.Clusters, t.source.Clusters, nameOf) {
 		keys = append(keys, useKey(useCluster, name, ""))
 		var next *cluster
 		if spec != nil {
@@ -174,7 +177,8 @@ func (c *compiler) updateClusters() (keys []string) {
 // updateSecrets takes over the secrets that changed and returns the beginnings of their use keys.
 func (c *compiler) updateSecrets() (keys []string) {
 	t := c.table
-	for name, spec := range changed(c.prev.Secrets, t.source.Secrets, func(p *snapshot.Secret) string { return secretName(p.Ref) }) {
+	nameOf := func(p *snapshot.Secret) string { return secretName(p.Ref) }
+	for name, spec := range changed(c.prev.Secrets, t.source.Secrets, nameOf) {
 		keys = append(keys, useKey(useSecret, name, ""))
 		t.secrets = t.secrets.put(t.generation, name, spec)
 	}

@@ -16,8 +16,9 @@ type edit struct {
 	order uint64
 }
 
-// A route keeps the order that it was first compiled with, so that a route that comes or goes moves no other. New ones
-// take numbers between those of their neighbours, with space for later ones: spacing apart at the end of the list, where nearly all come, since it is sorted by age.
+// A route keeps the order that it was first compiled with, so that a route that comes or goes moves no other. New
+// ones take numbers between those of their neighbours, with space for later ones: spacing apart at the end of the
+// list, where nearly all come, since it is sorted by age.
 const (
 	spacing  = 1 << 32
 	maxOrder = 1 << 63
@@ -32,13 +33,15 @@ type part interface {
 	Digest() snapshot.Digest
 }
 
-// same reports whether two parts have equal content. Parts that were not sealed are never the same, unless they are one.
+// same reports whether two parts have equal content. Parts that were not sealed are never the same, unless they are
+// one.
 func same[P part](a, b P) bool {
 	return a == b || a.Digest() == b.Digest() && a.Digest() != snapshot.Digest{}
 }
 
-// trim returns what is left of two lists without their common beginning and end, and the length of the beginning. It is all that
-// grows with the length of the lists when little has changed, so it looks at content only where pointers differ.
+// trim returns what is left of two lists without their common beginning and end, and the length of the beginning. It
+// is all that grows with the length of the lists when little has changed, so it looks at content only where pointers
+// differ.
 func trim[P part](a, b []P) (restA, restB []P, start int) {
 	end := min(len(a), len(b))
 	for start < end && (a[start] == b[start] || same(a[start], b[start])) {

@@ -11,16 +11,17 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// Dump writes the table as text: below each listener its hosts, below each host its matches in the order in which they are tried, with
-// the ID of the route and the number of the match.
+// Dump writes the table as text: below each listener its hosts, below each host its matches in the order in which
+// they are tried, with the ID of the route and the number of the match.
 func (t *Table) Dump(w io.Writer) error {
 	out := new(bytes.Buffer)
 	fmt.Fprintf(out, "version %s\n", t.Version())
 	for _, name := range slices.Sorted(maps.Keys(t.listeners)) {
 		fmt.Fprintf(out, "listener %s\n", name)
-		for key, p := range t.listeners[name].under("") {
+		hosts := t.listeners[name].all()
+		for _, key := range slices.Sorted(maps.Keys(hosts)) {
 			fmt.Fprintf(out, "  host %s\n", hostOfKey(key))
-			for _, c := range candidatesOf(p) {
+			for _, c := range candidatesOf(hosts[key]) {
 				fmt.Fprintf(out, "    %s -> %s[%d]\n", describe(c.spec), c.route.ID, c.index)
 			}
 		}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,8 +13,9 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// parseRoute makes a route from a line: hosts, separated by commas ("*" for any), then matches, separated by " | ". A match is a path ("/prefix",
-// "=/exact", "~regex") and what else must hold: methods ("GET,PUT"), headers, query parameters and cookies ("h:name", "q:name=value", "!c:name~regex").
+// parseRoute makes a route from a line: hosts, separated by commas ("*" for any), then matches, separated by " | ". A
+// match is a path ("/prefix", "=/exact", "~regex") and what else must hold: methods ("GET,PUT"), headers, query
+// parameters and cookies ("h:name", "q:name=value", "!c:name~regex").
 func parseRoute(id, line string) *snapshot.Route {
 	names, matches, _ := strings.Cut(line, " ")
 	r := &snapshot.Route{ID: id, Listeners: []string{"http"}, Backends: []snapshot.Backend{{Cluster: "c", Weight: 1}}}
@@ -38,8 +40,8 @@ func parseMatch(text string) (m snapshot.Match) {
 		case i == 0:
 			m.Path = snapshot.Path{Type: snapshot.Prefix, Value: word}
 		case parts != nil:
-			types := map[string]snapshot.PredicateType{"": snapshot.ValuePresent, "=": snapshot.ValueExact, "~": snapshot.ValueRegex}
-			p := snapshot.Predicate{Invert: parts[1] != "", Name: parts[3], Type: types[parts[4]], Value: parts[5]}
+			kind := predicateTypes[parts[4]]
+			p := snapshot.Predicate{Invert: parts[1] != "", Name: parts[3], Type: kind, Value: parts[5]}
 			*list[parts[2]] = append(*list[parts[2]], p)
 		default:
 			m.Methods = strings.Split(word, ",")
@@ -48,19 +50,24 @@ func parseMatch(text string) (m snapshot.Match) {
 	return m
 }
 
+var predicateTypes = map[string]snapshot.PredicateType{
+	"": snapshot.ValuePresent, "=": snapshot.ValueExact, "~": snapshot.ValueRegex,
+}
+
 var predicateForm = regexp.MustCompile(`^(!?)([hqc]):([^=~]+)([=~]?)(.*)$`)
 
-// options has a cluster handler that answers 200 and says which cluster it is, and these filters: "tag" adds its configuration to the answer, "count"
-// counts its finished exchanges, "fail" can't be built, "panic" panics while it is built, "secret" adds the value of a secret to the answer.
+// options has a cluster handler that answers 200 and says which cluster it is, and these filters: "tag" adds its
+// configuration to the answer, "count" counts its finished exchanges, "fail" can't be built, "panic" panics while it
+// is built, "secret" adds the value of a secret to the answer.
 func options() Options {
 	return Options{
 		Filters: filter.Registry{
 			filter.DefineBase("base", func(filter.Env) filter.Filter { return tag("base") }),
 			filter.Define("tag", func(c string, _ filter.Env) (filter.Filter, error) { return tag(c), nil }, nil),
 			filter.Define("count", func(c string, _ filter.Env) (filter.Filter, error) { return finisher(c), nil }, nil),
-			filter.Define("fail", func(string, filter.Env) (filter.Filter, error) { return nil, fmt.Errorf("never works") }, nil),
+			filter.Define("fail", func(string, filter.Env) (filter.Filter, error) { return nil, errors.New("never works") }, nil),
 			filter.Define("panic", func(string, filter.Env) (filter.Filter, error) { panic("at the disco") }, nil),
-			filter.Define("secret", buildSecret, func(c secretConfig) []snapshot.Ref { return c.refs() }),
+			filter.Define("secret", buildSecret, secretConfig.refs),
 		},
 		Cluster: func(c *snapshot.Cluster) exchange.Handler { return upstream(c.Name) },
 		Now:     time.Now,
@@ -124,7 +131,7 @@ func snapshotOf(routes ...*snapshot.Route) *snapshot.Snapshot {
 }
 
 // compile compiles a snapshot that must have no problem.
-func compile(t testing.TB, prev *Table, s *snapshot.Snapshot) *Table {
+func compile(t *testing.T, prev *Table, s *snapshot.Snapshot) *Table {
 	t.Helper()
 	table, problems := Compile(prev, s, options())
 	if len(problems) > 0 {
@@ -140,7 +147,7 @@ func get(host, path string) *exchange.Exchange {
 	return x
 }
 
-func dump(t testing.TB, table *Table) string {
+func dump(t *testing.T, table *Table) string {
 	t.Helper()
 	var b strings.Builder
 	if err := table.Dump(&b); err != nil {
@@ -155,4 +162,13 @@ func values(x *exchange.Exchange, name string) (list []string) {
 		list = append(list, v)
 	}
 	return list
+}
+
+// code is the code of an exchange's error.
+func code(err error) string {
+	var e *exchange.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return e.Code
 }

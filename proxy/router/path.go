@@ -8,8 +8,8 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// paths is the tree of one host over the bytes of normalised paths: an Exact path and a PathPrefix stand at their value, a RegularExpression at
-// the literal that each of its matches starts with.
+// paths is the tree of one host over the bytes of normalised paths: an Exact path and a PathPrefix stand at their
+// value, a RegularExpression at the literal that each of its matches starts with.
 type paths = node[leaf]
 
 // kind is how a candidate compares the path.
@@ -40,7 +40,8 @@ type candidate struct {
 	predicates []predicate
 }
 
-// compare orders candidates by precedence: that of their matches, then the age of their routes, then their place in the route.
+// compare orders candidates by precedence: that of their matches, then the age of their routes, then their place in
+// the route.
 func (c *candidate) compare(o *candidate) int {
 	return cmp.Or(
 		c.spec.Compare(o.spec),
@@ -136,8 +137,8 @@ func findPath(p *paths, x *exchange.Exchange) *candidate {
 	return nil
 }
 
-// findRegex returns the best of the regular expressions on the way. Each list is in order, so that a list is left at the
-// first candidate that holds or that is behind the best of the lists before.
+// findRegex returns the best of the regular expressions on the way. Each list is in order, so that a list is left at
+// the first candidate that holds or that is behind the best of the lists before.
 func findRegex(steps []step, x *exchange.Exchange) (best *candidate) {
 	for _, s := range steps {
 		for _, c := range s.leaf.lists[regex] {
@@ -162,7 +163,8 @@ func firstToHold(list []*candidate, x *exchange.Exchange) *candidate {
 	return nil
 }
 
-// endsElement reports whether path[:at] consists of whole elements: "/a" of "/a/b", not of "/ab". The path starts with "/".
+// endsElement reports whether path[:at] consists of whole elements: "/a" of "/a/b", not of "/ab". The path starts
+// with "/".
 func endsElement(path string, at int) bool {
 	return at == len(path) || path[at] == '/' || path[at-1] == '/'
 }

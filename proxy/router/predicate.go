@@ -75,7 +75,8 @@ func (q *query) fitsEncoded(s string) bool {
 	return equalDecoded(s, q.exact)
 }
 
-// cookie holds if the first cookie of that name fits. Names are case-sensitive; quotes are part of a value (RFC 6265bis §5.6).
+// cookie holds if the first cookie of that name fits. Names are case-sensitive; quotes are part of a value (RFC
+// 6265bis §5.6).
 type cookie struct{ value }
 
 func (c *cookie) holds(x *exchange.Exchange) bool {

@@ -8,14 +8,14 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 )
 
-// parameter returns the first parameter of a query whose decoded name is name, with its value as received. "&" alone separates
-// parameters (WHATWG URL §5.1).
+// parameter returns the first parameter of a query whose decoded name is name, with its value as received. "&" alone
+// separates parameters (WHATWG URL §5.1).
 func parameter(query, name string) (encoded string, found bool) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		key, v, _ := strings.Cut(pair, "=")
-		if pair != "" && equalDecoded(key, name) {
+		if equalDecoded(key, name) {
 			return v, true
 		}
 	}
@@ -58,8 +58,8 @@ func unhex(c byte) byte {
 	return c | 0x20 - 'a' + 10
 }
 
-// decoded lends the buffers in which values are decoded for a regular expression. They are not taken from the exchange, whose
-// memory would grow with the number of candidates.
+// decoded lends the buffers in which values are decoded for a regular expression. They are not taken from the
+// exchange, whose memory would grow with the number of candidates.
 var decoded = sync.Pool{New: func() any { return new([]byte) }}
 
 // matchDecoded reports whether encoded, decoded, matches.

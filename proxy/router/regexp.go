@@ -6,30 +6,16 @@ import (
 	"regexp/syntax"
 	"slices"
 	"unicode/utf8"
-)
 
-// maxRegexp bounds the size of a compiled regular expression, in instructions and character ranges. It holds any pattern that
-// a person writes, and keeps the worst match, which takes size times length of the text, near a millisecond.
-const maxRegexp = 8192
+	"github.com/penstock/penstock/proxy/snapshot"
+)
 
 // compileRegexp compiles a pattern that must match a whole text. literal is what each text that matches starts with.
 func compileRegexp(pattern string) (re *regexp.Regexp, literal string, err error) {
 	// Parsed without the anchors, so that a pattern like "a)|(b" can't escape from them.
-	tree, err := syntax.Parse(pattern, syntax.Perl)
+	tree, err := snapshot.ParseRegexp(pattern)
 	if err != nil {
-		return nil, "", err
-	}
-	tree = tree.Simplify()
-	program, err := syntax.Compile(tree)
-	if err != nil {
-		return nil, "", err
-	}
-	size := 0
-	for _, i := range program.Inst {
-		size += 1 + len(i.Rune)
-	}
-	if size > maxRegexp {
-		return nil, "", fmt.Errorf("regular expression %q: too large: size %d, at most %d", pattern, size, maxRegexp)
+		return nil, "", fmt.Errorf("regular expression %q: %w", pattern, err)
 	}
 	re, err = regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {
@@ -39,8 +25,8 @@ func compileRegexp(pattern string) (re *regexp.Regexp, literal string, err error
 	return re, literal, nil
 }
 
-// literalPrefix returns the literal that every match of an anchored tree starts with, and whether the tree is nothing else.
-// regexp's own LiteralPrefix stops at "^", with which many patterns begin.
+// literalPrefix returns the literal that every match of an anchored tree starts with, and whether the tree is nothing
+// else. regexp's own LiteralPrefix stops at "^", with which many patterns begin.
 func literalPrefix(tree *syntax.Regexp) (literal string, isWhole bool) {
 	switch tree.Op {
 	case syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText:

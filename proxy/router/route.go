@@ -18,14 +18,15 @@ var errRejected = &exchange.Error{Status: http.StatusInternalServerError, Code: 
 // route is a compiled route. It never changes.
 type route struct {
 	exchange.Route
+	chain    filter.Chain
+	timeouts exchange.Timeouts
+	// whole bounds the whole exchange; 0 means no limit.
+	whole time.Duration
+
 	spec *snapshot.Route
 	// order is the route's place in time: it ascends along snapshot.Routes.
 	order      uint64
 	candidates []candidate
-	chain      filter.Chain
-	timeouts   exchange.Timeouts
-	// whole bounds the whole exchange; 0 means no limit.
-	whole time.Duration
 	// uses are the keys, in the table's uses, of the clusters and secrets that the route was built from.
 	uses []string
 }
@@ -54,8 +55,11 @@ type builder struct {
 func (b *builder) build(spec *snapshot.Route, order uint64) (*route, error) {
 	b.route = &route{
 		spec: spec, order: order,
-		timeouts: exchange.Timeouts{Backend: time.Duration(spec.Timeouts.Backend), Idle: time.Duration(spec.Timeouts.Idle)},
-		whole:    time.Duration(spec.Timeouts.Request),
+		whole: time.Duration(spec.Timeouts.Request),
+		timeouts: exchange.Timeouts{
+			Backend: time.Duration(spec.Timeouts.Backend),
+			Idle:    time.Duration(spec.Timeouts.Idle),
+		},
 	}
 	b.route.ID = spec.ID
 	err := errors.Join(guard(b.buildMatches), guard(b.buildChain))
@@ -66,10 +70,12 @@ func (b *builder) build(spec *snapshot.Route, order uint64) (*route, error) {
 	return b.route, err
 }
 
-// isPartial reports whether a match could not be built. The requests of the other ones are answered with an error: the rule is not what its author wished.
+// isPartial reports whether a match could not be built. The requests of the other ones are answered with an error:
+// the rule is not what its author wished.
 func (b *builder) isPartial() bool { return len(b.route.candidates) < len(b.route.spec.Matches) }
 
-// buildMatches compiles the matches. One that can't be compiled matches nothing, since nobody knows what it would match.
+// buildMatches compiles the matches. One that can't be compiled matches nothing, since nobody knows what it would
+// match.
 func (b *builder) buildMatches() error {
 	r := b.route
 	n := len(r.spec.Matches)
@@ -145,7 +151,8 @@ func (b *builder) buildChain() error {
 	return missing
 }
 
-// buildReject makes the route answer everything with status. The filters of the rule don't take part: the rule is invalid.
+// buildReject makes the route answer everything with status. The filters of the rule don't take part: the rule is
+// invalid.
 func (b *builder) buildReject(status int) (err error) {
 	b.route.chain, err = baseChain(b.Options, b.env(nil), refuse(errRejected, status))
 	return err
@@ -155,7 +162,7 @@ func (b *builder) buildReject(status int) (err error) {
 func (b *builder) env(filters []snapshot.Filter) filter.Env {
 	return filter.Env{Route: &b.route.Route, Now: b.Now, Secret: func(ref snapshot.Ref) ([]byte, error) {
 		if b.secret == nil || !b.mayRead(filters, ref) {
-			return nil, fmt.Errorf("secret %s: not named by the filter", secretName(ref))
+			return nil, fmt.Errorf("secret %s: not named by the filter, or read too late", secretName(ref))
 		}
 		b.route.uses = append(b.route.uses, useKey(useSecret, secretName(ref), b.route.ID))
 		s := b.secret(secretName(ref))

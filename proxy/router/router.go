@@ -1,6 +1,6 @@
-// Package router decides which route serves a request. Compile turns a snapshot into a Table; a Router serves from one table
-// until it is given the next. A table never changes, and what two tables have in common they share: a small change costs
-// little, whatever the number of routes. Nothing allocates while a request is matched.
+// Package router decides which route serves a request. Compile turns a snapshot into a Table; a Router serves from
+// one table until it is given the next. A table never changes, and what two tables have in common they share: a small
+// change costs little, whatever the number of routes. Nothing allocates while a request is matched.
 package router
 
 import (
@@ -45,8 +45,7 @@ func (r *Router) Serve(x *exchange.Exchange) error {
 
 // match returns the match that x belongs to, or nil.
 func (t *Table) match(x *exchange.Exchange) *candidate {
-	p := findHost(t.listeners[x.Listener], x.Request.Host)
-	return findPath(p, x)
+	return findPath(t.listeners[x.Listener].find(x.Request.Host), x)
 }
 
 // serveUnmatched ends the base chain: it answers what was refused by the engine and what no route matches.

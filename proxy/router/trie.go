@@ -6,25 +6,45 @@ import (
 	"strings"
 )
 
-// node is the root of a persistent radix tree from strings to *T, and every node below it. A nil node is the empty tree.
+// node is the root of a persistent radix tree from strings to *T, and every node below it. A nil node is the empty
+// tree.
 //
-// A tree is changed by copying the nodes between its root and the change; all others are shared by the old and the new tree. Its form depends on
-// what it holds, not on how it came to be. A node bears the generation of the table that it was made for: while that table is being built
-// its nodes are changed in place, so that building from scratch copies nothing. No node of an older generation is ever written.
+// A tree is changed by copying the nodes between its root and the change; all others are shared by the old and the
+// new tree. Its form depends on what it holds, not on how it came to be. A node bears the generation of the table
+// that it was made for: while that table is being built its nodes are changed in place, so that building from scratch
+// copies nothing. No node of an older generation is ever written.
 type node[T any] struct {
-	// prefix is what a key has between the parent and here. It is a part of some key that passed here, which it keeps alive.
-	prefix string
-	// index holds the first byte of each child's prefix, ascending.
-	index      string
-	children   []*node[T]
+	// prefix is what a key has between the byte that led here and the next node. It is a part of some key that passed
+	// here, which it keeps alive.
+	prefix     string
+	edges      []edge[T] // ascending by first
 	value      *T
 	generation uint64
 }
 
-// child returns the child whose prefix starts with b, or nil.
-func (n *node[T]) child(b byte) *node[T] {
-	if i := strings.IndexByte(n.index, b); i >= 0 {
-		return n.children[i]
+// edge leads to a child. With its first byte here, most children are passed without a look at any byte elsewhere.
+type edge[T any] struct {
+	first byte
+	child *node[T]
+}
+
+// find returns the place of the edge of that byte, and whether it is there.
+func (n *node[T]) find(first byte) (int, bool) {
+	low, high := 0, len(n.edges)
+	for low < high {
+		if middle := (low + high) / 2; n.edges[middle].first < first {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(n.edges) && n.edges[low].first == first
+}
+
+// child returns the child that a byte leads to, or nil.
+func (n *node[T]) child(first byte) *node[T] {
+	if i, ok := n.find(first); ok {
+		return n.edges[i].child
 	}
 	return nil
 }
@@ -33,11 +53,12 @@ func (n *node[T]) child(b byte) *node[T] {
 func (n *node[T]) along(key string) iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
 		at := 0
-		for n := n; n != nil && strings.HasPrefix(key[at:], n.prefix); n = n.child(key[at]) {
+		for n := n; n != nil && strings.HasPrefix(key[at:], n.prefix); at++ {
 			at += len(n.prefix)
 			if n.value != nil && !yield(at, n.value) || at == len(key) {
 				return
 			}
+			n = n.child(key[at])
 		}
 	}
 }
@@ -55,29 +76,29 @@ func (n *node[T]) get(key string) *T {
 // under yields the keys that start with prefix, in ascending order, and their values.
 func (n *node[T]) under(prefix string) iter.Seq2[string, *T] {
 	return func(yield func(string, *T) bool) {
-		above := ""
-		for n := n; n != nil; n = n.child(prefix[len(above)]) {
-			whole := above + n.prefix
-			if strings.HasPrefix(whole, prefix) {
-				n.walk([]byte(above), yield)
+		at := 0
+		for n := n; n != nil; at++ {
+			if rest := prefix[at:]; strings.HasPrefix(n.prefix, rest) {
+				n.walk([]byte(prefix[:at]), yield)
+				return
+			} else if !strings.HasPrefix(rest, n.prefix) {
 				return
 			}
-			if !strings.HasPrefix(prefix, whole) {
-				return
-			}
-			above = whole
+			at += len(n.prefix)
+			n = n.child(prefix[at])
 		}
 	}
 }
 
-// walk yields n and what is below it, until yield has had enough; above is the key of n's parent.
+// walk yields n and what is below it, until yield has had enough; above is what the keys begin with before n's
+// prefix.
 func (n *node[T]) walk(above []byte, yield func(string, *T) bool) bool {
 	key := append(above, n.prefix...)
 	if n.value != nil && !yield(string(key), n.value) {
 		return false
 	}
-	for _, c := range n.children {
-		if !c.walk(key, yield) {
+	for _, e := range n.edges {
+		if !e.child.walk(append(key, e.first), yield) {
 			return false
 		}
 	}
@@ -89,7 +110,8 @@ func (n *node[T]) put(generation uint64, key string, value *T) *node[T] {
 	return n.edit(generation, key, func(*T) *T { return value })
 }
 
-// edit returns the tree with the value at key changed: change is called once, with the present value or nil, and returns the new one or nil.
+// edit returns the tree with the value at key changed: change is called once, with the present value or nil, and
+// returns the new one or nil.
 func (n *node[T]) edit(generation uint64, key string, change func(*T) *T) *node[T] {
 	if n == nil {
 		n = &node[T]{prefix: key, generation: generation}
@@ -102,7 +124,7 @@ func (n *node[T]) edit(generation uint64, key string, change func(*T) *T) *node[
 	if rest := key[len(n.prefix):]; rest == "" {
 		n.value = change(n.value)
 	} else {
-		n.setChild(rest[0], n.child(rest[0]).edit(generation, rest, change))
+		n.setChild(rest[0], n.child(rest[0]).edit(generation, rest[1:], change))
 	}
 	return n.compact(generation)
 }
@@ -113,46 +135,41 @@ func (n *node[T]) own(generation uint64) *node[T] {
 		return n
 	}
 	c := *n
-	c.generation, c.children = generation, slices.Clone(n.children)
+	c.generation, c.edges = generation, slices.Clone(n.edges)
 	return &c
 }
 
-// split puts a node of its own above n, for the first at bytes of its prefix.
+// split puts a node above n that takes the first at bytes of its prefix.
 func (n *node[T]) split(generation uint64, at int) *node[T] {
 	below := n.own(generation)
-	above := &node[T]{prefix: n.prefix[:at], index: n.prefix[at : at+1], children: []*node[T]{below}, generation: generation}
-	below.prefix = below.prefix[at:]
+	above := &node[T]{prefix: n.prefix[:at], edges: []edge[T]{{n.prefix[at], below}}, generation: generation}
+	below.prefix = below.prefix[at+1:]
 	return above
 }
 
-// setChild replaces the child of first byte b, adds it, or with nil removes it. n must be of the generation that is being built.
-func (n *node[T]) setChild(b byte, child *node[T]) {
-	i := 0
-	for i < len(n.index) && n.index[i] < b {
-		i++
-	}
-	switch found := i < len(n.index) && n.index[i] == b; {
+// setChild replaces the child that a byte leads to, adds it, or with nil removes it. n must be of the generation that
+// is being built.
+func (n *node[T]) setChild(first byte, child *node[T]) {
+	switch i, found := n.find(first); {
 	case found && child != nil:
-		n.children[i] = child
+		n.edges[i].child = child
 	case found:
-		n.index = n.index[:i] + n.index[i+1:]
-		n.children = slices.Delete(n.children, i, i+1)
+		n.edges = slices.Delete(n.edges, i, i+1)
 	case child != nil:
-		n.index = n.index[:i] + string([]byte{b}) + n.index[i:]
-		n.children = slices.Insert(n.children, i, child)
+		n.edges = slices.Insert(n.edges, i, edge[T]{first, child})
 	}
 }
 
 // compact removes n if it is empty, or joins it with its only child, so that equal content has equal form.
 func (n *node[T]) compact(generation uint64) *node[T] {
 	switch {
-	case n.value != nil || len(n.children) > 1:
+	case n.value != nil || len(n.edges) > 1:
 		return n
-	case len(n.children) == 0:
+	case len(n.edges) == 0:
 		return nil
 	}
-	only := n.children[0].own(generation)
-	only.prefix = n.prefix + only.prefix
+	only := n.edges[0].child.own(generation)
+	only.prefix = n.prefix + string([]byte{n.edges[0].first}) + only.prefix
 	return only
 }
 

@@ -101,9 +101,9 @@ func form(n *node[int]) string {
 	if n == nil {
 		return "-"
 	}
-	s := fmt.Sprintf("(%q %q %p", n.prefix, n.index, n.value)
-	for _, c := range n.children {
-		s += form(c)
+	s := fmt.Sprintf("(%q %p", n.prefix, n.value)
+	for _, e := range n.edges {
+		s += fmt.Sprintf(" %q", e.first) + form(e.child)
 	}
 	return s + ")"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 )
 
 // Digest is a hash over the content of one part of a snapshot.
@@ -39,21 +40,28 @@ func (s *Secret) Digest() Digest { return s.digest }
 func New(listeners []*Listener, routes []*Route, clusters []*Cluster, secrets []*Secret) *Snapshot {
 	h := sha256.New()
 	h.Write(marshal(listeners))
-	for _, r := range routes {
-		h.Write(r.digest[:])
-	}
-	h.Write([]byte{0})
-	for _, c := range clusters {
-		h.Write(c.digest[:])
-	}
-	h.Write([]byte{0})
-	for _, s := range secrets {
-		h.Write(s.digest[:])
-	}
+	combine(h, routes, (*Route).Digest)
+	combine(h, clusters, (*Cluster).Digest)
+	combine(h, secrets, (*Secret).Digest)
 	return &Snapshot{
 		Version: hex.EncodeToString(h.Sum(nil)), Listeners: listeners,
 		Routes: routes, Clusters: clusters, Secrets: secrets,
 	}
+}
+
+// combine hashes a list by the digests of its parts, many at a time: each Write has a price of its own. A zero digest
+// ends the list, so that what moves from one list to another makes a difference.
+func combine[P any](h hash.Hash, parts []P, digestOf func(P) Digest) {
+	const block = 64 * sha256.Size
+	buf := make([]byte, 0, block+sha256.Size)
+	for _, p := range parts {
+		d := digestOf(p)
+		if buf = append(buf, d[:]...); len(buf) == block {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	h.Write(append(buf, make([]byte, sha256.Size)...))
 }
 
 func digest(v any) Digest { return sha256.Sum256(marshal(v)) }

@@ -9,7 +9,8 @@ import (
 )
 
 // Snapshot is one complete wish. Its lists are sorted: Listeners, Clusters and Secrets by name, Routes by
-// age, namespace, name and rule index, which is the order that breaks ties between equally specific matches.
+// age, namespace, name and rule index, which is the order that breaks ties between equally specific matches. Rules that
+// reject because a match of theirs could not be built come last, so that they take nothing away from an equal match.
 type Snapshot struct {
 	// Version is the digest of all below, in lower-case hex. Equal versions mean equal content.
 	Version   string      `json:"version"`

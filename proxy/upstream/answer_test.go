@@ -209,3 +209,38 @@ func TestAnUpgradeMayBeDeclined(t *testing.T) {
 		t.Errorf("answered %q, tunnel %v", body, x.Response.Tunnel)
 	}
 }
+
+func TestWhatCameWithTheHead(t *testing.T) {
+	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, tc := range []struct {
+		name, answer string
+		want         int
+	}{
+		{"nothing", chunked, 0},
+		{"a part of a chunk's size", chunked + "5", 0},
+		{"a chunk's size", chunked + "5\r\n", 0},
+		{"a part of a chunk", chunked + "5\r\nhe", 2},
+		{"a part of a body without a length", "HTTP/1.1 200 OK\r\n\r\nhe", 2},
+		{"a part of a body with a length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			addr := backend(t, func(p *peer) { p.request(); p.send(tc.answer); p.awaitEnd() })
+			g := newGateway(t, Options{}, addr)
+			x := request(http.MethodGet)
+			if err := g.serve(x); err != nil {
+				t.Fatal(err)
+			}
+			defer x.Response.Body.Close()
+			b := x.Response.Body.(interface{ Buffered() int })
+			if got := b.Buffered(); got != tc.want {
+				t.Errorf("%d bytes are buffered, want %d", got, tc.want)
+			}
+			if tc.want == 0 {
+				return
+			}
+			if _, err := x.Response.Body.Read(make([]byte, 1)); err != nil || b.Buffered() != 0 {
+				t.Errorf("after a read (%v) %d bytes are buffered", err, b.Buffered())
+			}
+		})
+	}
+}

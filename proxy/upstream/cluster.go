@@ -58,8 +58,9 @@ type trip struct {
 
 	small   []byte // the request's body, if it has been read
 	streams bool   // the body is still to be read
-	fresh   bool   // kept connections are no more trusted
+	fresh   bool   // kept connections are no longer trusted
 
+	now   time.Time // when the present attempt began
 	tried [maxEndpoints]*live.Endpoint
 	asked int
 }
@@ -68,6 +69,7 @@ type trip struct {
 type verdict uint8
 
 const (
+	// giveUp: not at all.
 	giveUp verdict = iota
 	// afresh: once more at the same endpoint, on a new connection.
 	afresh
@@ -84,6 +86,7 @@ func (t *trip) run() *exchange.Error {
 			return err
 		}
 	}
+	t.now = t.upstreams.now()
 	err := errNoEndpoint
 	for e := t.next(); e != nil; {
 		var v verdict
@@ -128,7 +131,7 @@ func (t *trip) next() *live.Endpoint {
 	if t.asked == maxEndpoints {
 		return nil
 	}
-	e := t.choose(t.upstreams.now(), t.tried[:t.asked])
+	e := t.choose(t.now, t.tried[:t.asked])
 	if e != nil {
 		t.tried[t.asked] = e
 		t.asked++
@@ -136,34 +139,37 @@ func (t *trip) next() *live.Endpoint {
 	return e
 }
 
+// attempt makes the round trip with e. If that fails it says what to do next.
 func (t *trip) attempt(e *live.Endpoint) (verdict, *exchange.Error) {
 	t.x.Upstream.Address = e.Address
 	t.x.Upstream.Attempts++
-	began := t.upstreams.now()
-	until := sooner(t.x.Deadline, after(began, t.x.Timeouts.Backend))
+	until := sooner(t.x.Deadline, after(t.now, t.x.Timeouts.Backend))
 	e.Begin()
-	c, err := t.connect(e, began, until)
+	c, err := t.connect(e, until)
 	if err != nil {
 		e.End()
+		t.now = t.upstreams.now()
 		return t.unconnected(e, err), err
 	}
-	if err = c.begin(t.x, e, began, until); err == nil {
+	if err = c.begin(t.x, e, t.now, until); err == nil {
 		err = c.roundTrip(t.small, t.streams)
 	}
+	now := t.upstreams.now()
 	if err != nil {
 		c.end(false)
+		t.now = now
 		return t.broken(e, c, err), err
 	}
-	e.Succeeded(t.upstreams.now().Sub(began))
+	e.Succeeded(now.Sub(t.now))
 	return giveUp, nil
 }
 
-// unconnected judges a failure to connect. If time is up, or the client has gone, err says so, and is never to be retried.
+// unconnected judges a failure to connect. If time is up, or the client has gone, another endpoint would not help.
 func (t *trip) unconnected(e *live.Endpoint, err *exchange.Error) verdict {
 	if err.Retry != exchange.RetryAlways {
 		return giveUp
 	}
-	e.Failed(t.upstreams.now())
+	e.Failed(t.now)
 	return elsewhere
 }
 
@@ -174,7 +180,7 @@ func (t *trip) broken(e *live.Endpoint, c *conn, err *exchange.Error) verdict {
 		return afresh
 	}
 	if ended {
-		e.Failed(t.upstreams.now())
+		e.Failed(t.now)
 	}
 	return giveUp
 }

@@ -38,6 +38,7 @@ type conn struct {
 	pump        pump
 	body        http1.BodyReader
 	message     http1.Message
+	ready       int // content of the answer's body that came with its head, until the first read
 }
 
 func newConn(nc *net.TCPConn, u *Upstreams, p *pool) *conn {

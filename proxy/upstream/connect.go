@@ -11,8 +11,8 @@ import (
 	"github.com/penstock/penstock/proxy/live"
 )
 
-// connect returns a connection to e: one that was kept and is still good, or a new one.
-func (t *trip) connect(e *live.Endpoint, now, until time.Time) (*conn, *exchange.Error) {
+// connect returns a connection to e: one that was kept and is still good, or a new one. Until is when the attempt ends; zero: never.
+func (t *trip) connect(e *live.Endpoint, until time.Time) (*conn, *exchange.Error) {
 	p := poolOf(e)
 	for !t.fresh {
 		c := p.take()
@@ -27,7 +27,7 @@ func (t *trip) connect(e *live.Endpoint, now, until time.Time) (*conn, *exchange
 		t.upstreams.counters.stale.Add(1)
 		c.nc.Close()
 	}
-	nc, err := t.dial(e, sooner(until, now.Add(t.connectTimeout)), until)
+	nc, err := t.dial(e, sooner(until, t.now.Add(t.connectTimeout)), until)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ type interruptFunc func()
 
 func (f interruptFunc) Interrupt() { f() }
 
-// dial opens a connection by that time. Until is when the whole attempt ends.
+// dial opens a connection by that time. If until, when the attempt ends, is no later, that is the time that is up.
 func (t *trip) dial(e *live.Endpoint, by, until time.Time) (*net.TCPConn, *exchange.Error) {
 	// An exchange has a deadline and an interrupter, and no context; the dialer's ends with the call.
 	ctx, cancel := context.WithDeadline(context.Background(), by)

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/penstock/penstock/proxy/exchange"
@@ -19,10 +20,9 @@ const (
 func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 	c.out = http1.AppendRequest(c.out[:0], &c.x.Request)
 	c.out = append(c.out, small...)
-	if sent, err := c.send(c.out); err != nil {
-		if sent == 0 {
-			return failure(err, errUnsent)
-		}
+	if sent, err := c.send(c.out); err != nil && sent == 0 {
+		return failure(err, errUnsent)
+	} else if err != nil {
 		return failure(err, errReset)
 	}
 	if streams {
@@ -38,40 +38,41 @@ func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 }
 
 // readHead reads up to the end of the answer's head. It returns what was read behind it; the room behind that is free.
-func (c *conn) readHead() (rest []byte, err *exchange.Error) {
-	buf, filled, interim := c.x.Alloc(headRoom), 0, 0
-	for {
-		n, readErr := c.Read(buf[filled:])
-		if filled += n; n == 0 {
-			kind := errReset
-			if filled > 0 || interim > 0 {
-				kind = errCut
-			}
-			return nil, failure(readErr, kind)
-		}
-		for filled > 0 {
-			n, m, err := http1.ParseResponse(buf[:filled], &c.x.Response, c.x.Request.Method, c.upstreams.limits)
-			if err != nil {
+func (c *conn) readHead() (rest []byte, _ *exchange.Error) {
+	buf, filled := c.x.Alloc(headRoom), 0
+	for interim := 0; interim <= maxInterim; {
+		n, m, err := http1.ParseResponse(buf[:filled], &c.x.Response, c.x.Request.Method, c.upstreams.limits)
+		switch status := c.x.Response.Status; {
+		case err != nil:
+			return nil, failure(err, errCut)
+		case n == 0:
+			begun := filled > 0 || interim > 0
+			if buf, filled, err = c.readMore(buf, filled); err != nil && begun {
 				return nil, failure(err, errCut)
+			} else if err != nil {
+				return nil, failure(err, errReset)
 			}
-			if n == 0 {
-				break
-			}
-			if status := c.x.Response.Status; status >= 200 || status == http.StatusSwitchingProtocols {
-				c.message = m
-				return buf[n:filled], nil
-			}
+		case status >= 200 || status == http.StatusSwitchingProtocols:
+			c.message = m
+			return buf[n:filled], nil
+		default:
 			// A 100 answers an expectation, which the engine has met; clients must not need the others.
-			if interim++; interim > maxInterim {
-				return nil, errInterim
-			}
+			interim++
 			buf, filled = buf[n:], filled-n
 		}
-		if filled == len(buf) {
-			more := c.x.Alloc(max(2*filled, headRoom))
-			buf, filled = more, copy(more, buf[:filled])
-		}
 	}
+	return nil, errInterim
+}
+
+// readMore reads behind the first filled bytes of buf, which it moves to a larger one if they fill it.
+func (c *conn) readMore(buf []byte, filled int) ([]byte, int, error) {
+	if filled == len(buf) {
+		larger := c.x.Alloc(max(2*filled, headRoom))
+		copy(larger, buf)
+		buf = larger
+	}
+	n, err := c.Read(buf[filled:])
+	return buf, filled + n, err
 }
 
 // answer makes x.Response of the head that was read. Without a body the round trip ends with it.
@@ -88,17 +89,31 @@ func (c *conn) answer(rest []byte) *exchange.Error {
 		c.end(true)
 	default:
 		c.body.Reset(c, rest, c.message)
+		c.ready = content(rest, c.message)
 		r.Body = (*body)(c)
 	}
 	return nil
+}
+
+// content is how much of b, which begins a body, is content: behind the size of the first chunk if there are chunks.
+func content(b []byte, m http1.Message) int {
+	if m.Length != exchange.Unknown {
+		return len(b)
+	}
+	_, b, _ = bytes.Cut(b, []byte{'\n'})
+	return len(b)
 }
 
 // body is the answer's body. It is part of the connection, which goes on to other exchanges once it is closed:
 // so it is closed once.
 type body conn
 
+// Buffered is how much content came along with the head; 0 after the first Read.
+func (b *body) Buffered() int { return b.ready }
+
 // Read reads from the backend. It returns io.EOF or an *exchange.Error.
 func (b *body) Read(p []byte) (int, error) {
+	b.ready = 0
 	n, err := b.body.Read(p)
 	if err != nil && !b.body.Done() {
 		err = failure(err, errCut)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/penstock/penstock/proxy/exchange"
@@ -201,6 +202,30 @@ func TestCancellation(t *testing.T) {
 			g.settled()
 		})
 	}
+}
+
+func TestACancelledExchangeReachesNoBackend(t *testing.T) {
+	for _, x := range []*exchange.Exchange{request(http.MethodGet), sending(http.MethodPost, iotest.ErrReader(io.ErrUnexpectedEOF), 1)} {
+		g := newGateway(t, Options{}, refusing(t))
+		x.Cancel(errClient)
+		g.fails(x, errClient)
+		g.counts(Counters{})
+	}
+}
+
+func TestACancelledExchangeDoesNotUseAKeptConnection(t *testing.T) {
+	g := newGateway(t, Options{}, backend(t, func(p *peer) {
+		if p.request(); p.number == 1 {
+			p.send(ok)
+		}
+		if p.request() != nil {
+			t.Error("the backend got the request")
+		}
+	}))
+	g.exchange(request(http.MethodGet))
+	x := request(http.MethodGet)
+	x.Cancel(errClient)
+	g.fails(x, errClient)
 }
 
 func TestCancellationDuringAnUploadInterruptsTheBody(t *testing.T) {

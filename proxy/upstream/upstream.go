@@ -28,7 +28,7 @@ const (
 // defaultConnectTimeout bounds the set-up of a connection where the cluster says nothing.
 const defaultConnectTimeout = 5 * time.Second
 
-// Options are what round trips need. Zero values mean the defaults.
+// Options are what round trips need. Store and Log must be set; other zero values mean the defaults.
 type Options struct {
 	// Store holds the endpoints. It must have been made with NewPool.
 	Store *live.Store

@@ -18,7 +18,7 @@ const module = "github.com/penstock/penstock/"
 // and what peers allows on its own floor.
 var floors = [][]string{
 	{"api/v1alpha1", "proxy/snapshot", "proxy/exchange", "proxy/http1", "proxy/live", "proxy/i18n", "config/crd"},
-	{"proxy/filter", "proxy/observe"},
+	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe"},
 	{"proxy/filter/*", "proxy/upstream"},
 	{"proxy/router", "proxy/listener", "proxy/engine", "proxy/filter/builtin"},
 	{"controllers/translate", "controllers/status", "proxy"},

@@ -9,16 +9,13 @@ import (
 	"github.com/penstock/penstock/proxy/observe"
 )
 
-// Name is the filter's name.
-const Name = "accesslog"
-
 // lineSize is enough for most lines, in bytes.
 const lineSize = 1024
 
 // Definition is the filter. It writes to log.
 func Definition(log *observe.AccessLog) filter.Definition {
 	a := &accessLog{log: log}
-	return filter.DefineBase(Name, func(filter.Env) filter.Filter { return a })
+	return filter.DefineBase("accesslog", func(filter.Env) filter.Filter { return a })
 }
 
 // accessLog has no state of a route: all chains share one.

@@ -57,11 +57,15 @@ func TestALineTellsOfOneExchange(t *testing.T) {
 func TestAFailureIsNamedWithItsCause(t *testing.T) {
 	failure := (&exchange.Error{Status: 502, Code: "upstream.reset"}).With(errors.New(`read "a": connection reset`))
 	x := proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\n")
+	x.Upstream.Cluster = "shop/users:80"
 	got := log(t, exchange.HandlerFunc(func(x *exchange.Exchange) error {
 		x.Reply(502)
 		x.Err = failure
 		return nil
 	}), x)
+	if strings.Contains(got, `"upstream":`) || !strings.Contains(got, `,"cluster":"shop/users:80","code"`) {
+		t.Errorf("line %swant the cluster and no endpoint", got)
+	}
 	if want := `,"code":"upstream.reset","why":"read \"a\": connection reset"}` + "\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("line %swant it to end in %s", got, want)
 	}

@@ -46,10 +46,13 @@ func appendLine(b []byte, x *exchange.Exchange) []byte {
 }
 
 func appendUpstream(b []byte, u *exchange.Upstream) []byte {
-	if u.Attempts == 0 {
+	if u.Cluster == "" {
 		return b
 	}
 	b = appendText(b, "cluster", u.Cluster, maxPath)
+	if u.Attempts == 0 {
+		return b // it had no endpoint to ask
+	}
 	b = append(b, `,"upstream":"`...)
 	b = u.Address.AppendTo(b)
 	b = append(b, '"')

@@ -28,6 +28,7 @@ type logged struct {
 // served is a real engine with the base chain around a handler, on one connection.
 type served struct {
 	client net.Conn
+	chain  filter.Chain // holds the series that it counts into
 	deps   builtin.Deps
 	log    *strings.Builder
 	ended  sync.WaitGroup
@@ -37,15 +38,16 @@ func serve(t *testing.T, last exchange.Handler) *served {
 	t.Helper()
 	s := &served{log: &strings.Builder{}}
 	s.deps = newDeps(t, s.log)
-	chain, err := builtin.Registry(s.deps).Chain(true, nil, filter.Env{}, last)
+	var err error
+	s.chain, err = builtin.Registry(s.deps).Chain(true, nil, filter.Env{}, last)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := engine.New(engine.Options{
 		Log: slog.New(slog.DiscardHandler),
 		Handler: exchange.HandlerFunc(func(x *exchange.Exchange) error {
-			x.SetFinishers(chain.Finishers)
-			return chain.Handler.Serve(x)
+			x.SetFinishers(s.chain.Finishers)
+			return s.chain.Handler.Serve(x)
 		}),
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,7 +91,16 @@ func (s *served) send(t *testing.T, request string) {
 	}
 }
 
-func (s *served) receive(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
+// received is an answer as a client reads it.
+type received struct {
+	status int
+	trace  string
+	close  bool
+	length int64
+	body   string
+}
+
+func receive(t *testing.T, r *bufio.Reader, method string) received {
 	t.Helper()
 	answer, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
@@ -100,7 +111,7 @@ func (s *served) receive(t *testing.T, r *bufio.Reader, method string) (*http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(body)
+	return received{answer.StatusCode, answer.Header.Get("X-Trace-ID"), answer.Close, answer.ContentLength, string(body)}
 }
 
 func TestFailuresReachTheClientAndTheLog(t *testing.T) {
@@ -108,20 +119,18 @@ func TestFailuresReachTheClientAndTheLog(t *testing.T) {
 	r := bufio.NewReader(s.client)
 
 	s.send(t, "GET /a HTTP/1.1\nHost: a\nX-Trace-ID: 4bf92f3577b34da6a3ce929d0e0e4736\n\n")
-	answer, body := s.receive(t, r, "GET")
-	if answer.StatusCode != 503 || answer.Header.Get("X-Trace-ID") != "4bf92f3577b34da6a3ce929d0e0e4736" || !json.Valid([]byte(body)) ||
-		!strings.Contains(body, `"code":"upstream.no_endpoint","traceId":"4bf92f3577b34da6a3ce929d0e0e4736"`) {
-		t.Errorf("answer %d %v %s", answer.StatusCode, answer.Header, body)
+	get := receive(t, r, "GET")
+	if get.status != 503 || get.trace != "4bf92f3577b34da6a3ce929d0e0e4736" || !json.Valid([]byte(get.body)) ||
+		!strings.Contains(get.body, `"code":"upstream.no_endpoint","traceId":"4bf92f3577b34da6a3ce929d0e0e4736"`) {
+		t.Errorf("answer %+v", get)
 	}
-	length := answer.ContentLength
 
 	s.send(t, "HEAD /b HTTP/1.1\nHost: a\n\n")
-	answer, body = s.receive(t, r, "HEAD")
-	if answer.StatusCode != 503 || body != "" || answer.ContentLength != length {
-		t.Errorf("answer to HEAD %d with %d bytes of %d, want 503 with none of %d", answer.StatusCode, len(body), answer.ContentLength, length)
+	if head := receive(t, r, "HEAD"); head.status != 503 || head.body != "" || head.length != get.length {
+		t.Errorf("answer to HEAD %+v, want 503 without the body of %d bytes", head, get.length)
 	}
 	want := []logged{
-		{Method: "GET", Path: "/a", Code: "upstream.no_endpoint", Client: "127.0.0.1", Status: 503, ResponseBytes: int(length)},
+		{Method: "GET", Path: "/a", Code: "upstream.no_endpoint", Client: "127.0.0.1", Status: 503, ResponseBytes: int(get.length)},
 		{Method: "HEAD", Path: "/b", Code: "upstream.no_endpoint", Client: "127.0.0.1", Status: 503},
 	}
 	if diff := cmp.Diff(want, s.end(t)); diff != "" {
@@ -135,11 +144,11 @@ func TestFailuresReachTheClientAndTheLog(t *testing.T) {
 func TestRefusedRequestsReachTheClientAndTheLog(t *testing.T) {
 	s := serve(t, exchange.HandlerFunc(func(x *exchange.Exchange) error { return x.Refusal }))
 	s.send(t, "GET /a HTTP/1.1\nHost: a\nContent-Length: 1\nTransfer-Encoding: chunked\n\n")
-	answer, body := s.receive(t, bufio.NewReader(s.client), "GET")
-	if answer.StatusCode != 400 || !answer.Close || !strings.Contains(body, `"code":"request.framing"`) || len(answer.Header.Get("X-Trace-ID")) != 32 {
-		t.Errorf("answer %d %v %s, want 400 that closes", answer.StatusCode, answer.Header, body)
+	answer := receive(t, bufio.NewReader(s.client), "GET")
+	if answer.status != 400 || !answer.close || !strings.Contains(answer.body, `"code":"request.framing"`) || len(answer.trace) != 32 {
+		t.Errorf("answer %+v, want 400 that closes", answer)
 	}
-	want := []logged{{Method: "GET", Path: "/a", Code: "request.framing", Client: "127.0.0.1", Status: 400, ResponseBytes: len(body)}}
+	want := []logged{{Method: "GET", Path: "/a", Code: "request.framing", Client: "127.0.0.1", Status: 400, ResponseBytes: len(answer.body)}}
 	if diff := cmp.Diff(want, s.end(t)); diff != "" {
 		t.Errorf("logged (-want +got):\n%s", diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +181,7 @@ func (e *example) run(t *testing.T) {
 	e.compare(t, responseBlock, response, base)
 	e.compareJSON(t, log.Bytes())
 	e.compare(t, metricsBlock, scrape(t, deps.Requests), true)
+	runtime.KeepAlive(chain) // and with it the series
 }
 
 // compare checks one block, line by line. part: the block need not show all lines.

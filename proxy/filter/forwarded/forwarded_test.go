@@ -58,7 +58,7 @@ func TestForwardingIsToldAndClaimsAreBelievedOnlyFromTrustedProxies(t *testing.T
 			head: []string{
 				"X-Forwarded-For: 10.0.0.1", "x-forwarded-for: 127.0.0.1", "X-FORWARDED-PROTO: https", "X-Forwarded-Host: admin.example.com",
 				"Forwarded: for=10.0.0.1;proto=https", "X-Forwarded-Prefix: /admin", "X-Forwarded-Port: 443",
-				"X-Forwarded-Client-Cert: Subject=admin", "x-real-ip: 127.0.0.1", "X-Forwarded: 1", "X-Forward: kept",
+				"X-Forwarded-Client-Cert: Subject=admin", "x-real-ip: 127.0.0.1", "X_Forwarded_For: 127.0.0.1", "X-Forwarded: 1", "X-Forward: kept",
 			},
 			want: []string{
 				"X-Forwarded: 1", "X-Forward: kept",
@@ -66,6 +66,16 @@ func TestForwardingIsToldAndClaimsAreBelievedOnlyFromTrustedProxies(t *testing.T
 				"X-Forwarded-Proto: http", "X-Forwarded-Host: shop.example.com",
 			},
 			client: "192.0.2.1",
+		},
+		{
+			name: "claims spelled with underscores are dropped, even from a trusted proxy", trusted: trusted, peer: "10.0.0.1",
+			head: []string{"X_Forwarded_For: 127.0.0.1", "x-forwarded_proto: https", "X_REAL_IP: 127.0.0.1", "X-Real-IP: 192.0.2.9", "X_Forward: kept"},
+			want: []string{
+				"X-Real-IP: 192.0.2.9", "X_Forward: kept",
+				"Forwarded: for=10.0.0.1;host=shop.example.com;proto=http", "X-Forwarded-For: 10.0.0.1",
+				"X-Forwarded-Proto: http", "X-Forwarded-Host: shop.example.com",
+			},
+			client: "10.0.0.1",
 		},
 		{
 			name: "without a list nobody is trusted", peer: "10.0.0.1",

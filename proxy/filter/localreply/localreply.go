@@ -11,9 +11,6 @@ import (
 	"github.com/penstock/penstock/proxy/i18n"
 )
 
-// Name is the filter's name.
-const Name = "localreply"
-
 // typePrefix makes the problem type of a code: a tag URI (RFC 4151), because there is no page to lead to (RFC 9457 §3.1.1).
 const typePrefix = "tag:gateway.penstock.io,2026:"
 
@@ -28,7 +25,7 @@ var _ filter.Filter = (*localReply)(nil)
 
 // Definition is the filter, with its texts from catalogue.
 func Definition(catalogue *i18n.Catalogue) filter.Definition {
-	return filter.DefineBase(Name, func(filter.Env) filter.Filter { return &localReply{catalogue} })
+	return filter.DefineBase("localreply", func(filter.Env) filter.Filter { return &localReply{catalogue} })
 }
 
 // Wrap returns a handler that never fails.

@@ -7,12 +7,9 @@ import (
 	"github.com/penstock/penstock/proxy/observe"
 )
 
-// Name is the filter's name.
-const Name = "metrics"
-
 // Definition is the filter. It counts into requests.
 func Definition(requests *observe.Requests) filter.Definition {
-	return filter.DefineBase(Name, func(env filter.Env) filter.Filter {
+	return filter.DefineBase("metrics", func(env filter.Env) filter.Filter {
 		if env.Route == nil {
 			return &metrics{requests.Meter("", nil)}
 		}

@@ -9,11 +9,8 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 )
 
-// Name is the filter's name.
-const Name = "tracing"
-
 // Definition is the filter.
-var Definition = filter.DefineBase(Name, func(filter.Env) filter.Filter { return tracing{} })
+var Definition = filter.DefineBase("tracing", func(filter.Env) filter.Filter { return tracing{} })
 
 type tracing struct{}
 

@@ -9,8 +9,8 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 )
 
-// Name returns an error unless name is a token (RFC 9110 §5.6.2).
-func Name(name string) error {
+// token returns an error unless name is a token (RFC 9110 §5.6.2).
+func token(name string) error {
 	if name == "" {
 		return errors.New("name: it is empty")
 	}
@@ -25,7 +25,7 @@ func Name(name string) error {
 // Editable returns an error unless filters may change fields of that name: those of framing and of the connection are the
 // engine's, and Host is for the rewrite filter.
 func Editable(name string) error {
-	if err := Name(name); err != nil {
+	if err := token(name); err != nil {
 		return err
 	}
 	switch exchange.IDOf(name) {

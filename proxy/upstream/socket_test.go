@@ -1,3 +1,5 @@
+//go:build unix
+
 package upstream
 
 import (
@@ -9,7 +11,7 @@ import (
 // listenWithoutQueue listens, but holds one unaccepted connection at most.
 func listenWithoutQueue(t *testing.T) (netip.AddrPort, error) {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

@@ -1,0 +1,42 @@
+package translate
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+func TestClustersOf(t *testing.T) {
+	var s snapshot.Snapshot
+	for _, name := range []string{
+		"a-b/c:80", "a/b-c:80", "a/b:80", "a/b:8080", "a/bc:80", "b.example.com:80",
+	} {
+		s.Clusters = append(s.Clusters, &snapshot.Cluster{Name: name})
+	}
+	if !slices.IsSortedFunc(s.Clusters, compareClusters) {
+		t.Fatal("the example is not sorted")
+	}
+	tests := []struct {
+		name, namespace, service string
+		want                     []string
+	}{
+		{"two ports", "a", "b", []string{"a/b:80", "a/b:8080"}},
+		{"a name that starts with that of another", "a", "bc", []string{"a/bc:80"}},
+		{"a dash sorts before the colon", "a", "b-c", []string{"a/b-c:80"}},
+		{"the first", "a-b", "c", []string{"a-b/c:80"}},
+		{"no such Service", "a", "a", nil},
+		{"behind the last", "z", "z", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, c := range ClustersOf(&s, tt.namespace, tt.service) {
+				got = append(got, c.Name)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

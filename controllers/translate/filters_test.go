@@ -1,0 +1,78 @@
+package translate
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+)
+
+// TestEveryFilterFieldReachesItsFilter sets every field of every filter of the API, whether they make sense together or
+// not, and has the built-in filters decode them strictly.
+func TestEveryFilterFieldReachesItsFilter(t *testing.T) {
+	registry := builtin.Registry(builtin.Deps{})
+	for _, filters := range []any{&v1alpha1.Filters{}, &v1alpha1.BackendFilters{}} {
+		v := reflect.ValueOf(filters).Elem()
+		fill(v)
+		for i := range v.NumField() {
+			name := jsonName(v.Type().Field(i))
+			t.Run(v.Type().Name()+"/"+name, func(t *testing.T) {
+				d, ok := registry.Lookup(name)
+				if !ok {
+					t.Fatal("no such filter")
+				}
+				config := mustMarshal(v.Field(i).Interface())
+				_, err := d.Check(config)
+				if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) || err != nil && strings.Contains(err.Error(), "unknown field") {
+					t.Errorf("%s: %v", config, err)
+				}
+			})
+		}
+	}
+}
+
+func TestEveryFilterHasAField(t *testing.T) {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[v1alpha1.Filters]()) {
+		names = append(names, jsonName(f))
+	}
+	for _, d := range builtin.Registry(builtin.Deps{}) {
+		if !d.Base && !slices.Contains(names, d.Name) {
+			t.Errorf("filter %s can't be configured by any field of the API", d.Name)
+		}
+	}
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// fill gives v and all that it holds a value other than zero.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.String:
+		v.SetString("a")
+	case reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		panic("fill: " + v.Kind().String())
+	}
+}

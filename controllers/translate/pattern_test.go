@@ -1,0 +1,127 @@
+package translate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/router"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+func TestLiteralPrefix(t *testing.T) {
+	tests := []struct{ pattern, want string }{
+		{"/users/[0-9]+", "/users"},
+		{"^/users/[0-9]+$", "/users"},
+		{"/users/me[0-9]", "/users"},
+		{"/users/", "/users"},
+		{"/users", "/"},
+		{"/a/b/?c", "/a"},
+		{"/a/b/*c", "/a"},
+		{"/a/b/{0,1}c", "/a"},
+		{"/a/b/+c", "/a/b"},
+		{"/a/b|/c/d", "/"},
+		{"/a/(b|c)", "/"},
+		{"(?i)/a/b", "/"},
+		{`\Q/a/b\E`, "/"},
+		{"users/(", "/"},
+		{"(", "/"},
+		{"", "/"},
+	}
+	for _, tt := range tests {
+		if got := literalPrefix(tt.pattern); got != tt.want {
+			t.Errorf("literalPrefix(%q) = %q, want %q", tt.pattern, got, tt.want)
+		}
+	}
+}
+
+// TestLiteralPrefixCoversItsPattern makes patterns and paths of the same few parts, so that they meet.
+func TestLiteralPrefixCoversItsPattern(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 0))
+	patternParts := []string{"/", "/", "a", "b", "/a", "/b", "?", "*", "+", "{0,2}", "|", "(/b)", "[ab]", ".", "^", "$", `\w`, "(?:a)?"}
+	pathParts := []string{"/", "/a", "/b", "a", "b"}
+	met := 0
+	for range 100_000 {
+		pattern := join(r, patternParts, 5)
+		re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
+		if err != nil {
+			continue
+		}
+		path := "/" + strings.TrimPrefix(join(r, pathParts, 4), "/")
+		if !re.MatchString(path) {
+			continue
+		}
+		met++
+		prefix := literalPrefix(pattern)
+		if prefix != "/" && path != prefix && !strings.HasPrefix(path, prefix+"/") {
+			t.Fatalf("%q matches %q, which is not below %q", pattern, path, prefix)
+		}
+	}
+	if met < 1000 {
+		t.Errorf("only %d patterns matched", met)
+	}
+}
+
+func join(r *rand.Rand, parts []string, most int) string {
+	var b strings.Builder
+	for range r.IntN(most + 1) {
+		b.WriteString(parts[r.IntN(len(parts))])
+	}
+	return b.String()
+}
+
+// TestPatternsAreWhatTheRouterCompiles holds the bound of this package to that of the router, from both sides of it.
+func TestPatternsAreWhatTheRouterCompiles(t *testing.T) {
+	accepted := map[bool]int{}
+	for n := snapshot.MaxRegexp - 20; n < snapshot.MaxRegexp+20; n++ {
+		pattern := fmt.Sprintf("/%s", strings.Repeat("a", n/2)) // two for each character: an instruction and its rune
+		_, err := snapshot.ParseRegexp(pattern)
+		ok := err == nil
+		accepted[ok]++
+		s := snapshotWith(snapshot.Path{Type: snapshot.Regex, Value: pattern})
+		if problems := compile(s); (len(problems) == 0) != ok {
+			t.Fatalf("%d characters: accepted here: %t, problems of the router: %v", len(pattern), ok, problems)
+		}
+	}
+	if len(accepted) != 2 {
+		t.Errorf("the patterns are all on one side of the bound: %v", accepted)
+	}
+}
+
+// TestWhatIsTranslatedCompiles: whatever the golden cases come to, the router has nothing to complain about.
+func TestWhatIsTranslatedCompiles(t *testing.T) {
+	for _, dir := range goldenDirs(t) {
+		g := readGolden(t, dir+"/in.yaml")
+		s, _ := Translate(g.Input, g.Filters)
+		for _, p := range compile(s) {
+			t.Errorf("%s: route %s: %v", dir, p.RouteID, p.Err)
+		}
+	}
+}
+
+func snapshotWith(path snapshot.Path) *snapshot.Snapshot {
+	route := &snapshot.Route{
+		ID: "shop/users/0", Listeners: []string{snapshot.ListenerHTTP}, Matches: []snapshot.Match{{Path: path}}, Reject: unresolved,
+	}
+	return snapshot.New(DefaultOptions().Listeners, []*snapshot.Route{route.Seal()}, nil, nil)
+}
+
+// compile returns the router's problems with a snapshot. Base filters need a process around them and are left out.
+func compile(s *snapshot.Snapshot) []router.Problem {
+	isBase := func(d filter.Definition) bool { return d.Base }
+	_, problems := router.Compile(nil, s, router.Options{
+		Filters: slices.DeleteFunc(builtin.Registry(builtin.Deps{}), isBase),
+		Cluster: func(*snapshot.Cluster) exchange.Handler {
+			return exchange.HandlerFunc(func(*exchange.Exchange) error { return nil })
+		},
+		Now: time.Now,
+	})
+	return problems
+}

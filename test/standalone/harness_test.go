@@ -1,0 +1,217 @@
+// Package standalone tests the shipped binary in standalone mode: real process, real files, real sockets.
+package standalone
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const patience = 10 * time.Second
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "penstock-standalone-")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "penstock")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/penstock").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("build: %v\n%s", err, out))
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
+}
+
+// gateway is a running process and the directory that it serves.
+type gateway struct {
+	*exec.Cmd
+	dir                string
+	traffic, admin     string
+	stderr, accessLog  *lines
+	wait               func() error
+	debug, trafficPort string
+}
+
+// start runs the binary on a directory with these manifests.
+func start(t *testing.T, manifests map[string]string, flags ...string) *gateway {
+	t.Helper()
+	g := &gateway{dir: t.TempDir(), stderr: &lines{}, accessLog: &lines{}}
+	for name, text := range manifests {
+		g.write(t, name, text)
+	}
+	ports := freePorts(t, 3)
+	g.trafficPort = ports[0]
+	g.traffic, g.admin, g.debug = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
+	args := append([]string{
+		"standalone", "-f", g.dir, "--bind-address=127.0.0.1", "--http-port=" + ports[0],
+		"--admin-address=" + g.admin, "--debug-address=" + g.debug, "--drain-delay=0s",
+	}, flags...)
+	g.Cmd = exec.Command(binary, args...)
+	g.Stdout, g.Stderr = g.accessLog, g.stderr
+	if err := g.Start(); err != nil {
+		t.Fatal(err)
+	}
+	g.wait = sync.OnceValue(g.Wait)
+	t.Cleanup(func() {
+		_ = g.Process.Kill()
+		_ = g.wait()
+		if t.Failed() {
+			t.Logf("stderr:\n%s", g.stderr)
+		}
+	})
+	eventually(t, "the gateway to be ready", func() bool { return g.ready() == http.StatusOK })
+	return g
+}
+
+func (g *gateway) write(t *testing.T, name, text string) {
+	t.Helper()
+	// As editors do it: a rename, so that no half of a file is ever read.
+	tmp := filepath.Join(t.TempDir(), name)
+	if err := errors.Join(os.WriteFile(tmp, []byte(text), 0o600), os.Rename(tmp, filepath.Join(g.dir, name))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *gateway) ready() int {
+	r, err := http.Get("http://" + g.admin + "/readyz")
+	if err != nil {
+		return 0
+	}
+	defer r.Body.Close()
+	return r.StatusCode
+}
+
+// get asks the gateway for a path of a host, on a connection of its own.
+func (g *gateway) get(t *testing.T, host, path string, headers ...string) *response {
+	t.Helper()
+	r, err := g.try(host, path, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+type response struct {
+	*http.Response
+	body string
+}
+
+func (g *gateway) try(host, path string, headers ...string) (*response, error) {
+	c, err := net.Dial("tcp", g.traffic)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	fields := strings.Join(append(headers, "Connection: close", "", ""), "\r\n")
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n%s", path, host, fields); err != nil {
+		return nil, err
+	}
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	return &response{r, string(body)}, err
+}
+
+// lines collects what a process writes.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited %s for %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+func freePorts(t *testing.T, n int) (ports []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, port)
+	}
+	return ports
+}
+
+// backend answers with what it was asked.
+func backend(t *testing.T, h http.HandlerFunc) (address string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+func echo(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s %s", name, r.Method, r.URL.Path, r.Header.Get("X-Trace-Id"))
+	}
+}
+
+func route(name, host, path, backend string) string {
+	addr, port, _ := strings.Cut(backend, ":")
+	return fmt.Sprintf(`apiVersion: gateway.penstock.io/v1alpha1
+kind: GatewayRoute
+metadata:
+  name: %s
+spec:
+  hostnames: [%s]
+  rules:
+  - matches:
+    - path: {type: PathPrefix, value: %s}
+    backends:
+    - {host: %s, port: %s}
+`, name, host, path, addr, port)
+}
