@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -52,7 +53,7 @@ const DefaultStaleAfter = 10 * time.Second
 // Controller keeps a Gateway at what the cluster wants, and the statuses at what the Gateway does. It is safe for
 // concurrent use, and Run is called once.
 type Controller struct {
-	Options
+	options Options
 	metrics *metrics
 	written *status.Metrics
 	scheme  *runtime.Scheme
@@ -78,7 +79,7 @@ func New(o Options) (*Controller, error) {
 	}
 	m := newMetrics(o.Metrics)
 	c := &Controller{
-		Options: o, metrics: m, written: status.NewMetrics(o.Metrics), scheme: scheme,
+		options: o, metrics: m, written: status.NewMetrics(o.Metrics), scheme: scheme,
 		translator: translate.NewTranslator(o.Filters), prober: p,
 		endpoints: &endpoints{gateway: o.Gateway, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
@@ -99,6 +100,7 @@ func (c *Controller) Ready() (bool, string) { return c.serving.ready() }
 
 // Run works until ctx ends. Whatever fails meanwhile is logged, counted and tried again.
 func (c *Controller) Run(ctx context.Context) {
+	ctx = logr.NewContext(ctx, logr.FromSlogHandler(c.options.Log.Handler())) // what client-go logs with
 	var running sync.WaitGroup
 	running.Go(func() { c.persevere(ctx, "controller", c.runSession) })
 	running.Go(func() { c.persevere(ctx, "grants", c.grants.Run) })
@@ -114,15 +116,19 @@ const (
 	lastRestart  = 30 * time.Second
 )
 
-// persevere runs f again and again until ctx ends, each time after a longer rest.
+// persevere runs f again and again until ctx ends, after ever longer rests while it fails at once.
 func (c *Controller) persevere(ctx context.Context, what string, f func(context.Context) error) {
 	rest := firstRestart
 	for {
+		began := time.Now()
 		err := f(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		c.Log.Error("failed, will be started again", "part", what, "error", err, "rest", rest)
+		if time.Since(began) > lastRestart {
+			rest = firstRestart
+		}
+		c.options.Log.Error("failed, will be started again", "part", what, "error", err, "rest", rest)
 		c.metrics.restarts.Inc()
 		pause(ctx, rest)
 		rest = min(2*rest, lastRestart)
@@ -131,17 +137,17 @@ func (c *Controller) persevere(ctx context.Context, what string, f func(context.
 
 // restoreUnlessReachable serves the last good state if the API server can't be reached for a time after the start.
 func (c *Controller) restoreUnlessReachable(ctx context.Context) {
-	if !c.prober.unreachable(ctx, cmp.Or(c.StaleAfter, DefaultStaleAfter), c.served) {
+	if !c.prober.unreachable(ctx, cmp.Or(c.options.StaleAfter, DefaultStaleAfter), c.served) {
 		return
 	}
-	state, err := lastgood.Load(c.StateDir)
+	state, err := lastgood.Load(c.options.StateDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.Log.Warn("no API server, and no last good state to serve")
+		c.options.Log.Warn("no API server, and no last good state to serve")
 	case err != nil:
-		c.Log.Error("no API server, and the last good state is refused", "error", err)
+		c.options.Log.Error("no API server, and the last good state is refused", "error", err)
 	case c.serving.restore(state):
-		c.Log.Warn("no API server: serving the last good state", "version", state.Snapshot.Version, "routes", len(state.Snapshot.Routes))
+		c.options.Log.Warn("no API server: serving the last good state", "version", state.Snapshot.Version, "routes", len(state.Snapshot.Routes))
 	}
 }
 
@@ -164,15 +170,15 @@ func (c *Controller) newCache(kinds map[client.Object]cache.ByObject) (cache.Cac
 	o := c.cacheOptions(s, kinds)
 	o.Scheme = c.scheme
 	o.Mapper = newMapper()
-	made, err := cache.New(c.Config, o)
+	made, err := cache.New(c.options.Config, o)
 	return made, s, err
 }
 
 func (c *Controller) cacheOptions(s *stores, kinds map[client.Object]cache.ByObject) cache.Options {
 	o := cache.Options{NewInformer: s.newInformer, ByObject: kinds, ReaderFailOnMissingInformer: true}
-	if len(c.Namespaces) > 0 {
-		o.DefaultNamespaces = make(map[string]cache.Config, len(c.Namespaces))
-		for _, n := range c.Namespaces {
+	if len(c.options.Namespaces) > 0 {
+		o.DefaultNamespaces = make(map[string]cache.Config, len(c.options.Namespaces))
+		for _, n := range c.options.Namespaces {
 			o.DefaultNamespaces[n] = cache.Config{}
 		}
 	}

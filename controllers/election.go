@@ -67,8 +67,8 @@ func newCandidate(config *rest.Config, e Election, work func(context.Context), m
 	return c, nil
 }
 
-// Start campaigns until ctx ends. It fails at once if the settings of the election make no sense.
-func (c *candidate) Start(ctx context.Context) error {
+// run campaigns until ctx ends. It fails at once if the settings of the election make no sense.
+func (c *candidate) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := c.campaign(ctx); err != nil {
 			return fmt.Errorf("election %s: %w", c.config.Name, err)

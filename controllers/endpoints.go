@@ -32,7 +32,7 @@ func (e *endpoints) detach() {
 }
 
 // follow makes the clusters of a snapshot those whose endpoints are set, from now on from s. Clusters that are new have
-// theirs when it returns, so that the first request of a new route finds them.
+// theirs when it returns.
 func (e *endpoints) follow(s *stores, next *snapshot.Snapshot) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -61,7 +61,6 @@ func (e *endpoints) refresh(s *stores, service types.NamespacedName) {
 	}
 	for _, c := range translate.ClustersOf(e.snapshot, service.Namespace, service.Name) {
 		e.set(c)
-		e.changed()
 	}
 }
 
@@ -73,4 +72,5 @@ func (e *endpoints) set(c *snapshot.Cluster) {
 	list := translate.Endpoints(c, get[*corev1.Service](e.stores, service), e.stores.slices(service))
 	e.gateway.SetEndpoints(c.Name, list)
 	e.metrics.endpoints.Inc()
+	e.changed()
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/penstock/penstock/controllers/lastgood"
 	"github.com/penstock/penstock/controllers/status"
@@ -15,15 +16,16 @@ type serving struct {
 	// changed is called after what is served has changed.
 	changed func()
 
-	mu   sync.Mutex // held during Apply: one at a time, and no stale state after a live one
-	from provenance
+	from atomic.Int32 // a provenance; read without waiting for an Apply
+
+	mu sync.Mutex // held during Apply: one at a time, and no stale state after a live one
 	// version and faults are those of the last Apply.
 	version string
 	faults  map[status.Object]string
 }
 
 // provenance is where a snapshot came from.
-type provenance int
+type provenance = int32
 
 const (
 	nothing provenance = iota // nothing is served yet
@@ -35,11 +37,11 @@ const (
 func (s *serving) apply(next *snapshot.Snapshot) map[status.Object]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.from == nothing || s.version != next.Version {
+	if s.from.Load() == nothing || s.version != next.Version {
 		s.swap(next)
 		s.changed()
 	}
-	s.from = cluster
+	s.from.Store(cluster)
 	s.metrics.stale.Set(0)
 	return s.faults
 }
@@ -48,14 +50,14 @@ func (s *serving) apply(next *snapshot.Snapshot) map[status.Object]string {
 func (s *serving) restore(state lastgood.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.from != nothing {
+	if s.from.Load() != nothing {
 		return false
 	}
 	for _, c := range state.Endpoints {
 		s.gateway.SetEndpoints(c.Cluster, c.Endpoints)
 	}
 	s.swap(state.Snapshot)
-	s.from = disk
+	s.from.Store(disk)
 	s.metrics.stale.Set(1)
 	return true
 }
@@ -68,9 +70,7 @@ func (s *serving) swap(next *snapshot.Snapshot) {
 
 // ready reports whether this replica should get traffic, and why or why not.
 func (s *serving) ready() (bool, string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.from {
+	switch s.from.Load() {
 	case cluster:
 		return true, "serving"
 	case disk:

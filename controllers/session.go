@@ -11,6 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,13 +41,16 @@ const (
 	// objects, or a change to all of them, leaves the API server to others.
 	statusRate  = 100
 	statusBurst = 100
+	// syncPatience is how long caches may take to sync before all is started anew, which helps no API server that is
+	// merely away.
+	syncPatience = 24 * time.Hour
 	// maxRest bounds the rest after a translation. A lone change never waits; under a stream of them, each translation
 	// is followed by a rest as long as itself, so that it takes at most half of a processor.
 	maxRest = 20 * time.Millisecond
 )
 
-// session is the work with one manager of controller-runtime. A manager ends for good when its caches can't be synced
-// in time; what is served, and what is known of it, outlives it.
+// session is the work with one manager of controller-runtime. A manager that fails has ended for good; what is served,
+// and what is known of it, outlives it.
 type session struct {
 	*Controller
 	stores  *stores
@@ -62,16 +66,16 @@ type everything struct{}
 func (c *Controller) runSession(ctx context.Context) error {
 	// While caches are filled, endpoints stay as they are.
 	c.endpoints.detach()
-	s, err := c.newSession()
+	s, err := c.newSession(ctx)
 	if err != nil {
 		return err
 	}
 	return s.manager.Start(ctx)
 }
 
-func (c *Controller) newSession() (s *session, err error) {
+func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 	s = &session{Controller: c, stores: newStores(c.metrics)}
-	if s.manager, err = s.newManager(); err != nil {
+	if s.manager, err = s.newManager(ctx); err != nil {
 		return nil, fmt.Errorf("make manager: %w", err)
 	}
 	if err := s.addController(); err != nil {
@@ -80,19 +84,24 @@ func (c *Controller) newSession() (s *session, err error) {
 	if s.writer, err = s.newWriter(); err != nil {
 		return nil, fmt.Errorf("make status writer: %w", err)
 	}
-	leader, err := newCandidate(c.Config, c.Election, s.writer.Run, c.metrics)
+	leader, err := newCandidate(c.options.Config, c.options.Election, s.writer.Run, c.metrics)
 	if err != nil {
 		return nil, err
 	}
-	return s, s.manager.Add(leader)
+	// An election that fails costs statuses, not routes.
+	return s, s.manager.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		s.persevere(ctx, "election", leader.run)
+		return nil
+	}))
 }
 
 // newManager makes a manager without what this process has elsewhere: an election, metrics, probes and webhooks.
-func (s *session) newManager() (manager.Manager, error) {
-	return ctrl.NewManager(s.Config, manager.Options{
+func (s *session) newManager(ctx context.Context) (manager.Manager, error) {
+	return ctrl.NewManager(s.options.Config, manager.Options{
 		Scheme:                 s.scheme,
 		MapperProvider:         func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil },
-		Logger:                 logr.FromSlogHandler(s.Log.Handler()),
+		Logger:                 logr.FromContextOrDiscard(ctx),
+		BaseContext:            func() context.Context { return context.WithoutCancel(ctx) },
 		Metrics:                server.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
 		Cache: s.cacheOptions(s.stores, byObject(
@@ -104,7 +113,8 @@ func (s *session) newManager() (manager.Manager, error) {
 func (s *session) addController() error {
 	again := true // a process makes a controller of this name with every session
 	c, err := controller.NewTyped("penstock", s.manager, controller.TypedOptions[everything]{
-		Reconciler: s, SkipNameValidation: &again,
+		Reconciler: s, SkipNameValidation: &again, CacheSyncTimeout: syncPatience,
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[everything](firstRestart, lastRestart),
 	})
 	if err != nil {
 		return err
@@ -140,16 +150,16 @@ func (s *session) enqueue() { s.queue.Add(everything{}) }
 
 // newWriter makes a writer with a client of its own, whose limit of requests is not shared with watches.
 func (s *session) newWriter() (*status.Writer, error) {
-	config := rest.CopyConfig(s.Config)
+	config := rest.CopyConfig(s.options.Config)
 	config.QPS, config.Burst = statusRate, statusBurst
 	c, err := client.New(config, client.Options{Scheme: s.scheme, Mapper: newMapper()})
 	if err != nil {
 		return nil, err
 	}
-	owner := "penstock-" + s.Translate.ClassName
+	owner := "penstock-" + s.options.Translate.ClassName
 	return status.NewWriter(status.Options{
 		Client: c.Status(), Cached: s.cached, Events: s.manager.GetEventRecorder(owner), Owner: client.FieldOwner(owner),
-		Log: s.Log, Metrics: s.written, Now: s.Now,
+		Log: s.options.Log, Metrics: s.written, Now: s.options.Now,
 	}), nil
 }
 
@@ -168,27 +178,40 @@ func (s *session) cached(o status.Object) client.Object {
 	return nil
 }
 
-// Reconcile makes the gateway serve what the caches hold, and says so. Controller-runtime calls it once at a time, and
-// only when the caches are synced.
+// Reconcile brings what is served, and what is said about it, up to date. Controller-runtime calls it once at a time, and
+// only when the caches are synced. What was served stays if it panics, and controller-runtime calls it again.
 func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result, error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// What a translator remembers after a panic is not to be trusted.
+			s.translator = translate.NewTranslator(s.options.Filters)
+			s.metrics.restarts.Inc()
+			panic(p)
+		}
+	}()
 	s.grants.await(ctx)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, nil
 	}
 	start := time.Now()
+	s.writer.Submit(s.renew())
+	took := time.Since(start)
+	s.metrics.translations.Observe(took.Seconds())
+	s.options.Log.Debug("snapshot renewed", "version", s.options.Gateway.Snapshot().Version, "took", took)
+	pause(ctx, min(took, maxRest))
+	return reconcile.Result{}, nil
+}
+
+// renew makes the gateway serve what the caches hold, and returns what there is to say about it.
+func (s *session) renew() status.Submission {
 	next, reports := s.translator.Translate(translate.Input{
 		Routes:   list[*v1alpha1.GatewayRoute](s.stores),
 		Policies: list[*v1alpha1.RateLimitPolicy](s.stores),
 		Services: list[*corev1.Service](s.stores),
 		Grants:   s.grants.list(),
-		Options:  s.Translate,
+		Options:  s.options.Translate,
 	})
+	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(s.stores, next)
-	faults := s.serving.apply(next)
-	took := time.Since(start)
-	s.metrics.translations.Observe(took.Seconds())
-	s.Log.Debug("translated", "version", next.Version, "routes", len(next.Routes), "took", took)
-	s.writer.Submit(status.Submission{Reports: reports, Faults: faults})
-	pause(ctx, min(took, maxRest))
-	return reconcile.Result{}, nil
+	return status.Submission{Reports: reports, Faults: s.serving.apply(next)}
 }

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"unique"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -28,13 +30,13 @@ func trim(o any) (any, error) {
 	switch o := o.(type) {
 	case *v1alpha1.GatewayRoute:
 		trimMeta(&o.ObjectMeta)
+		share(o.Status.Conditions)
 	case *v1alpha1.RateLimitPolicy:
 		trimMeta(&o.ObjectMeta)
 	case *corev1.Service:
 		trimMeta(&o.ObjectMeta)
 		o.Spec = corev1.ServiceSpec{
-			Type: o.Spec.Type, Ports: o.Spec.Ports, ClusterIP: o.Spec.ClusterIP,
-			IPFamilies: o.Spec.IPFamilies, ExternalName: o.Spec.ExternalName,
+			Type: o.Spec.Type, Ports: o.Spec.Ports, IPFamilies: o.Spec.IPFamilies, ExternalName: o.Spec.ExternalName,
 		}
 		o.Status = corev1.ServiceStatus{}
 	case *discoveryv1.EndpointSlice:
@@ -67,3 +69,14 @@ func trimEndpoints(endpoints []discoveryv1.Endpoint) {
 		endpoints[i] = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions}
 	}
 }
+
+// share lets conditions share their texts with those of other objects: nearly all routes say the same.
+func share(conditions []metav1.Condition) {
+	for i := range conditions {
+		c := &conditions[i]
+		c.Type, c.Reason, c.Message = shared(c.Type), shared(c.Reason), shared(c.Message)
+		c.Status = shared(c.Status)
+	}
+}
+
+func shared[S ~string](s S) S { return unique.Make(s).Value() }

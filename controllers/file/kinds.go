@@ -26,13 +26,13 @@ type kind interface {
 
 // kinds are the kinds that manifests may hold.
 var kinds = map[schema.GroupVersionKind]kind{
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):    custom[v1alpha1.GatewayRoute]{},
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy): custom[v1alpha1.RateLimitPolicy]{},
-	corev1.SchemeGroupVersion.WithKind("Service"):                builtin[corev1.Service]{finishService},
-	corev1.SchemeGroupVersion.WithKind("Secret"):                 builtin[corev1.Secret]{finishSecret},
-	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"):     builtin[discoveryv1.EndpointSlice]{finishEndpointSlice},
-	gatewayv1.SchemeGroupVersion.WithKind("ReferenceGrant"):      builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},
-	gatewayv1beta1.SchemeGroupVersion.WithKind("ReferenceGrant"): builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):                custom[v1alpha1.GatewayRoute]{},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy):             custom[v1alpha1.RateLimitPolicy]{},
+	corev1.SchemeGroupVersion.WithKind("Service"):                            builtin[corev1.Service]{finishService},
+	corev1.SchemeGroupVersion.WithKind("Secret"):                             builtin[corev1.Secret]{finishSecret},
+	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"):                 builtin[discoveryv1.EndpointSlice]{finishEndpointSlice},
+	{Group: gatewayv1.GroupName, Version: "v1", Kind: "ReferenceGrant"}:      builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},
+	{Group: gatewayv1.GroupName, Version: "v1beta1", Kind: "ReferenceGrant"}: builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},
 }
 
 // custom is a kind that has a CRD: its generic form passes what the API server would do to it, and is then converted.

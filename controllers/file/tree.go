@@ -35,12 +35,12 @@ func (t *tree) visit(path string, above []string) {
 }
 
 func (t *tree) visitDir(path string, above []string) {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		t.fail(path, err)
 		return
 	}
-	if slices.Contains(above, real) {
+	if slices.Contains(above, target) {
 		return
 	}
 	entries, err := os.ReadDir(path)
@@ -49,7 +49,7 @@ func (t *tree) visitDir(path string, above []string) {
 		return
 	}
 	t.dirs = append(t.dirs, path)
-	above = append(slices.Clip(above), real)
+	above = append(slices.Clip(above), target)
 	for _, entry := range entries {
 		// Editors' temporary files, and a ConfigMap's ..data, which the entries beside it lead into.
 		if !strings.HasPrefix(entry.Name(), ".") {

@@ -120,7 +120,7 @@ func (w *watching) wait(ctx context.Context) {
 			if late == nil {
 				late = time.After(patience)
 			}
-		case <-w.watcher.Errors: // the queue of changes ran over: some are lost
+		case <-w.watcher.Errors: //nolint:errcheck // the queue ran over and changes are lost: time to read, as after a change
 			return
 		case <-settled:
 			return

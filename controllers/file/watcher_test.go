@@ -65,13 +65,17 @@ func TestWatcherFollows(t *testing.T) {
 		want   []string
 	}{
 		{
-			name:   "a new file",
-			change: func(t *testing.T, dir string) { write(t, filepath.Join(dir, "b.yaml"), routeNamed("b")) },
-			want:   []string{"a", "b"},
+			name: "a new file",
+			change: func(t *testing.T, dir string) {
+				t.Helper()
+				write(t, filepath.Join(dir, "b.yaml"), routeNamed("b"))
+			},
+			want: []string{"a", "b"},
 		},
 		{
 			name: "an editor's rename over a file",
 			change: func(t *testing.T, dir string) {
+				t.Helper()
 				write(t, filepath.Join(dir, ".a.yaml.tmp"), routeNamed("b"))
 				rename(t, filepath.Join(dir, ".a.yaml.tmp"), filepath.Join(dir, "a.yaml"))
 			},
@@ -80,19 +84,24 @@ func TestWatcherFollows(t *testing.T) {
 		{
 			name: "a removed file",
 			change: func(t *testing.T, dir string) {
+				t.Helper()
 				if err := os.Remove(filepath.Join(dir, "a.yaml")); err != nil {
 					t.Fatal(err)
 				}
 			},
 		},
 		{
-			name:   "a file in a new directory of a new directory",
-			change: func(t *testing.T, dir string) { write(t, filepath.Join(dir, "x", "y", "b.yaml"), routeNamed("b")) },
-			want:   []string{"a", "b"},
+			name: "a file in a new directory of a new directory",
+			change: func(t *testing.T, dir string) {
+				t.Helper()
+				write(t, filepath.Join(dir, "x", "y", "b.yaml"), routeNamed("b"))
+			},
+			want: []string{"a", "b"},
 		},
 		{
 			name: "another directory in its place",
 			change: func(t *testing.T, dir string) {
+				t.Helper()
 				rename(t, dir, dir+".old")
 				write(t, filepath.Join(dir+".new", "b.yaml"), routeNamed("b"))
 				rename(t, dir+".new", dir)

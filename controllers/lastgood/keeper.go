@@ -55,18 +55,27 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-k.changed:
 			wait(ctx, settle)
-			k.Changed()
-		}
-		select {
-		case <-k.changed:
 			wait(ctx, k.save())
-		default:
 		}
+	}
+	if k.pending() {
+		k.save()
+	}
+}
+
+// pending reports, once, that the state has changed.
+func (k *Keeper) pending() bool {
+	select {
+	case <-k.changed:
+		return true
+	default:
+		return false
 	}
 }
 
 // save writes the state and returns how long to rest.
 func (k *Keeper) save() time.Duration {
+	k.pending() // what changes from here on is written next time
 	start := time.Now()
 	if err := Save(k.dir, k.state()); err != nil {
 		k.log.Error("last good state not written", "error", err)

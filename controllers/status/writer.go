@@ -89,6 +89,13 @@ type written struct {
 	body            body
 }
 
+// seen takes notice of the object as the cache has it.
+func (w *want) seen(o client.Object) {
+	if w.written != nil && !newer(w.written.resourceVersion, o.GetResourceVersion()) {
+		w.written = nil
+	}
+}
+
 // NewWriter returns a Writer to which nothing was submitted yet.
 func NewWriter(o Options) *Writer {
 	return &Writer{Options: o, submitted: make(chan struct{}, 1)}
@@ -105,20 +112,20 @@ func (w *Writer) Submit(s Submission) {
 	}
 }
 
-// Observe takes notice of an object that has changed, but not its generation: somebody wrote its status. If it wasn't
-// this Writer, what it wants is written again.
+// Observe takes notice of an object that has changed, but not its generation: somebody wrote its status. Unless it says
+// what it should, that is written again.
 func (w *Writer) Observe(kind string, o client.Object) {
 	key := Object{kind, client.ObjectKeyFromObject(o)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := w.wanted[key]
-	if w.changes == nil || wanted == nil {
+	if w.changes == nil || wanted == nil || wanted.report == nil {
 		return
 	}
-	if wanted.written != nil && !newer(o.GetResourceVersion(), wanted.written.resourceVersion) {
-		return
+	wanted.seen(o)
+	if !bodyFor(wanted.report, wanted.fault).same(bodyOf(o)) {
+		w.changes.AddAfter(key, settle)
 	}
-	w.changes.AddAfter(key, settle)
 }
 
 // Run writes until ctx ends and no write is in flight any more. What was submitted before is compared with every object.
@@ -203,7 +210,9 @@ func (w *Writer) next(ctx context.Context, changes workqueue.TypedRateLimitingIn
 	err := w.write(ctx, key)
 	w.Metrics.pending.Set(float64(changes.Len()))
 	if err != nil && ctx.Err() == nil {
-		w.Log.Warn("status not written, will retry", "kind", key.Kind, "object", key.NamespacedName.String(), "error", err)
+		if changes.NumRequeues(key) == 0 {
+			w.Log.Warn("status not written, will retry", "kind", key.Kind, "object", key.String(), "error", err)
+		}
 		changes.AddRateLimited(key)
 		return true
 	}
@@ -256,12 +265,10 @@ func (w *Writer) look(key Object, cached client.Object) (now want, ok bool) {
 		}
 		return now, false
 	}
-	if wanted.report != nil && wanted.report.UID != cached.GetUID() {
-		return now, false // another object of that name; the report about it is on its way
+	if r := wanted.report; r != nil && (r.UID != cached.GetUID() || r.Generation != cached.GetGeneration()) {
+		return now, false // the object has changed; the report about it is on its way
 	}
-	if wanted.written != nil && !newer(wanted.written.resourceVersion, cached.GetResourceVersion()) {
-		wanted.written = nil
-	}
+	wanted.seen(cached)
 	return *wanted, true
 }
 
@@ -278,6 +285,9 @@ func (w *Writer) remember(key Object, report *Report, done *written) {
 		return
 	}
 	wanted.written = done
+	if cached := w.Cached(key); cached != nil {
+		wanted.seen(cached) // the watch may have been faster than the answer
+	}
 }
 
 // maxNote is the API server's bound on the note of an event, in bytes.

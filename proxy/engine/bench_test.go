@@ -54,6 +54,7 @@ func pair(tb testing.TB, h exchange.HandlerFunc) net.Conn {
 
 // roundTrip makes one request; the answer comes in one write.
 func roundTrip(tb testing.TB, c net.Conn, request, buf []byte) {
+	tb.Helper()
 	if _, err := c.Write(request); err != nil {
 		tb.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.conn.moved()
 	}
 	b.done.Store(b.reader.Done())
-	if err == nil || err == io.EOF {
+	if err == nil || isEnd(err) {
 		return n, err
 	}
 	return n, b.failure(err)

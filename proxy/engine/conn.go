@@ -107,18 +107,22 @@ func (c *conn) advance(f fate) {
 
 // await waits for the first bytes of a request, without a buffer where that can be had. It reports whether there are any.
 func (c *conn) await() bool {
-	patience := c.engine.options.Timeouts.KeepAlive
-	if !c.used {
-		patience = c.engine.options.Timeouts.Head
+	patience := c.engine.options.Timeouts.Head
+	if c.used {
+		patience = c.engine.options.Timeouts.KeepAlive
+		c.enter(idle)
+		defer c.leaveIdle()
+		// Drain first says that it drains, and then looks for idle connections.
+		if c.engine.draining.Load() {
+			return false
+		}
 	}
-	c.idle.Store(c.used)
-	defer c.idle.Store(false)
-	// Drain first says that it drains, and then looks for idle connections.
-	if c.used && c.engine.draining.Load() || !c.awaitReadable(c.deadline(patience)) {
+	deadline := c.deadline(patience)
+	if !c.awaitReadable(deadline) {
 		return false
 	}
 	c.in = c.engine.buffers.get(smallBuffer)
-	c.have, _ = c.receive(c.in.bytes, c.deadline(patience))
+	c.have, _ = c.receive(c.in.bytes, deadline)
 	if c.have == 0 {
 		c.in.release()
 		c.in = nil
@@ -126,15 +130,14 @@ func (c *conn) await() bool {
 	return c.have > 0
 }
 
-// awaitReadable waits until there is something to read, if the socket can tell. From then on the connection is not idle:
-// a request that has arrived is served.
+// awaitReadable waits until there is something to read, as a rule, if the socket can tell.
 func (c *conn) awaitReadable(deadline int64) bool {
 	if c.socket == nil {
 		return true
 	}
 	c.read.arm(deadline)
-	// endIdle takes idle back and then looks for an armed timer; so does abort with stopped.
-	if c.used && !c.idle.Load() || c.stopped.Load() {
+	// Whoever stops the reading says so and then looks for an armed timer.
+	if c.stopped.Load() {
 		c.read.disarm()
 		return false
 	}
@@ -142,7 +145,6 @@ func (c *conn) awaitReadable(deadline int64) bool {
 		c.read.disarm()
 		return false
 	}
-	c.idle.Store(false)
 	c.settleRead(1)
 	return true
 }
@@ -153,8 +155,7 @@ func (c *conn) deadline(patience time.Duration) int64 { return c.engine.clock.Lo
 // receive reads what the client sends until then.
 func (c *conn) receive(p []byte, deadline int64) (int, error) {
 	c.read.arm(deadline)
-	// Whoever stops the reading says so and then looks for an armed timer.
-	if c.stopped.Load() {
+	if c.stopped.Load() { // As in awaitReadable.
 		c.read.disarm()
 		return 0, errStopped
 	}

@@ -105,6 +105,7 @@ func (c *client) receive(method string) answer {
 	if err != nil {
 		c.Fatalf("receiving: %v", err)
 	}
+	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	return answer{Response: r, body: string(body), err: err}
 }

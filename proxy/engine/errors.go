@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 
@@ -34,6 +35,11 @@ func asError(err error, otherwise *exchange.Error) *exchange.Error {
 		return e
 	}
 	return otherwise.With(err)
+}
+
+// isEnd tells a reader's end, which is never wrapped, from errors that have io.EOF as their cause.
+func isEnd(err error) bool {
+	return err == io.EOF //nolint:errorlint // As said above.
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -34,7 +34,7 @@ func (c *conn) respond(x *exchange.Exchange, o http1.ResponseOptions) error {
 		err = r.pump()
 	}
 	x.Outcome.ResponseBytes = r.count
-	if err == io.EOF {
+	if isEnd(err) {
 		return nil
 	}
 	return err
@@ -86,7 +86,7 @@ func (r *responder) pump() error {
 	}
 	n, err := r.body.Read(room)
 	if n > 0 || err != nil {
-		if err := r.write(from, n, err == io.EOF); err != nil {
+		if err := r.write(from, n, isEnd(err)); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (r *responder) shorten(n int, err error) error {
 	switch {
 	case r.left == 0:
 		return io.EOF
-	case err == io.EOF:
+	case isEnd(err):
 		return io.ErrUnexpectedEOF
 	}
 	return err

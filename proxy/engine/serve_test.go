@@ -453,6 +453,7 @@ func TestTheHeadOfAStreamDoesNotWaitForItsBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.Body.Close()
 	for range 3 {
 		if _, err := feed.Write([]byte("event")); err != nil {
 			t.Fatal(err)

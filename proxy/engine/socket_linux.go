@@ -1,17 +1,19 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
 
-// socket looks at a TCP connection beneath net.Conn. The connection's goroutine waits; closed may be called by another one.
+// socket looks at a TCP connection beneath net.Conn. The connection's goroutine waits; closed and empty are called by others,
+// one at a time.
 type socket struct {
 	raw syscall.RawConn
 
 	asked bool
 	ready func(fd uintptr) bool
-	ended bool
+	seen  error // by look
 	look  func(fd uintptr)
 }
 
@@ -30,17 +32,14 @@ func newSocket(c net.Conn) *socket {
 		// The poller tells of changes only, so what may have come before is looked for once. After that a change is enough.
 		first := !s.asked
 		s.asked = true
-		return !first || peek(fd) != syscall.EAGAIN
+		return !first || !errors.Is(peek(fd), syscall.EAGAIN)
 	}
-	s.look = func(fd uintptr) { s.ended = isEnd(peek(fd)) }
+	s.look = func(fd uintptr) { s.seen = peek(fd) }
 	return s
 }
 
-// wait returns when there is something to read, so that no buffer is held before.
+// wait returns when there is something to read, or there was a moment ago, so that no buffer is held before.
 func (s *socket) wait() error {
-	if s == nil {
-		return nil
-	}
 	s.asked = false
 	return s.raw.Read(s.ready)
 }
@@ -51,28 +50,30 @@ func (s *socket) closed() bool {
 	if s == nil {
 		return false
 	}
-	s.ended = false
-	// On a connection that is closed already look doesn't run.
-	_ = s.raw.Control(s.look)
-	return s.ended
+	err := s.peek()
+	return err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+}
+
+// empty reports whether nothing is there to be read. Without a socket nobody can tell, and it is believed to be so.
+func (s *socket) empty() bool { return s == nil || s.peek() != nil }
+
+func (s *socket) peek() error {
+	s.seen = nil
+	if err := s.raw.Control(s.look); err != nil {
+		return syscall.EAGAIN // The connection is closed by ourselves, and nobody cares any more.
+	}
+	return s.seen
 }
 
 // errEnd is peek's result at the end of the stream.
 const errEnd = syscall.EPIPE
 
 // peek looks for a byte without waiting and without taking it.
-func peek(fd uintptr) syscall.Errno {
+func peek(fd uintptr) error {
 	var b [1]byte
 	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	if errno, ok := err.(syscall.Errno); ok {
-		return errno
-	}
-	if n == 0 {
+	if n == 0 && err == nil {
 		return errEnd
 	}
-	return 0
-}
-
-func isEnd(errno syscall.Errno) bool {
-	return errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR
+	return err
 }

@@ -56,7 +56,7 @@ func (c *conn) relay(t exchange.Tunnel, dst halfCloser, src io.Reader) (count in
 			}
 			count += int64(n)
 		}
-		if err == io.EOF {
+		if isEnd(err) {
 			c.halfEnd()
 			err = dst.CloseWrite()
 			if err == nil {

@@ -13,7 +13,8 @@ import (
 type phase uint8
 
 const (
-	between    phase = iota // no exchange: idle, or reading a head
+	between    phase = iota // no exchange: new, or reading a head
+	idle                    // waiting for a further request
 	serving                 // the handler has the exchange, nothing has been answered
 	answering               // the answer is being written
 	tunnelling              // the connection was upgraded
@@ -29,9 +30,7 @@ type watch struct {
 	// moves ends an exchange in which no byte has moved for still, in ns. Still is 0 for no limit.
 	moves timer
 	still atomic.Int64
-	// idle is set while the connection waits for a further request.
-	idle atomic.Bool
-	// stopped is set when nothing must be read, until the exchange ends; aborted when nothing must be written, for good.
+	// stopped is set when nothing must be read, until the phase ends; aborted when nothing must be written, for good.
 	stopped, aborted atomic.Bool
 	// look is when the sweeper next looks at the exchange, in coarse time; 0 without one.
 	look atomic.Int64
@@ -54,7 +53,7 @@ func (w *watch) begin(x *exchange.Exchange, now int64) {
 	w.look.Store(now + int64(lookAfter))
 }
 
-// enter moves on to another phase of the exchange.
+// enter moves on to another phase.
 func (w *watch) enter(p phase) {
 	w.mu.Lock()
 	w.phase = p
@@ -165,17 +164,22 @@ func (w *watch) stopBody() {
 	w.wake(&w.read, w.net.SetReadDeadline)
 }
 
-// endIdle ends the wait for a further request.
+// endIdle ends the wait for a further request, unless one has arrived.
 func (w *watch) endIdle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.idle.CompareAndSwap(true, false) {
-		return
+	if w.phase == idle && w.socket.empty() {
+		w.stopped.Store(true)
+		w.wake(&w.read, w.net.SetReadDeadline)
 	}
-	if w.socket == nil {
-		w.stopped.Store(true) // Nobody can tell whether a request has just arrived.
-	}
-	w.wake(&w.read, w.net.SetReadDeadline)
+}
+
+// leaveIdle makes good for an endIdle that came too late.
+func (w *watch) leaveIdle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase = between
+	w.stopped.Store(w.aborted.Load())
 }
 
 // reviveRead makes reads possible again after the read timer has fired.

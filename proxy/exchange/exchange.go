@@ -177,13 +177,20 @@ type Interrupter interface {
 	Interrupt()
 }
 
-// SetInterrupt names who is to be interrupted when the exchange is cancelled; nil for nobody. If the exchange has
-// been cancelled already it returns why, and the caller must not begin to wait. From then on Deadline is enforced as it stands.
+// SetInterrupt names who is to be interrupted when the exchange is cancelled. If the exchange has been cancelled
+// already it returns why, and the caller must not begin to wait. From then on Deadline is enforced as it stands.
 func (x *Exchange) SetInterrupt(i Interrupter) *Error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.interrupt, x.until = i, x.Deadline
 	return x.cancelled
+}
+
+// ClearInterrupt forgets who was to be interrupted: the wait is over.
+func (x *Exchange) ClearInterrupt() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.interrupt = nil
 }
 
 // Expired reports whether the Deadline that SetInterrupt saw is before now. It is safe for concurrent use.

@@ -26,7 +26,7 @@ func AppendRequest(dst []byte, r *exchange.Request) []byte {
 	case r.Body != nil && r.ContentLength == exchange.Unknown:
 		dst = append(dst, chunkedLine...)
 	default:
-		dst = appendLength(dst, r.ContentLength)
+		dst = appendLength(dst, max(r.ContentLength, 0))
 	}
 	if r.Upgrade != "" {
 		dst = appendUpgrade(dst, r.Upgrade)
@@ -111,11 +111,15 @@ func AppendResponse(dst []byte, r *exchange.Response, o ResponseOptions) []byte 
 	if r.Status == http.StatusSwitchingProtocols {
 		return append(appendUpgrade(dst, o.Upgrade), crlf...)
 	}
+	return append(o.appendFraming(dst, r), crlf...)
+}
+
+// appendFraming says how the body is framed and what becomes of the connection.
+func (o ResponseOptions) appendFraming(dst []byte, r *exchange.Response) []byte {
 	framing := o.Framing(r)
 	switch framing {
 	case NoBody:
-		// Of a body that was left out on purpose the length is stated if it is known (RFC 9110 §8.6).
-		if o.Head && r.Status != http.StatusNoContent && r.ContentLength >= 0 || r.ContentLength > 0 && r.Status == http.StatusNotModified {
+		if statesLength(r) {
 			dst = appendLength(dst, r.ContentLength)
 		}
 	case Sized:
@@ -129,5 +133,17 @@ func AppendResponse(dst []byte, r *exchange.Response, o ResponseOptions) []byte 
 	case o.Protocol == exchange.HTTP10:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	return append(dst, crlf...)
+	return dst
+}
+
+// statesLength reports whether the length of a body that is left out on purpose is known and may be stated (RFC 9110 §8.6).
+// With 304, 0 is what nobody has set.
+func statesLength(r *exchange.Response) bool {
+	switch {
+	case r.Status < 200 || r.Status == http.StatusNoContent:
+		return false
+	case r.Status == http.StatusNotModified:
+		return r.ContentLength > 0
+	}
+	return r.ContentLength >= 0
 }

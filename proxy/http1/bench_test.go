@@ -3,7 +3,6 @@ package http1
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
@@ -58,7 +57,7 @@ func (w *work) readChunks() {
 	w.src.Reset(chunkedBody)
 	w.body.Reset(&w.src, w.dst[:0], Message{Length: exchange.Unknown})
 	for {
-		if _, err := w.body.Read(w.buf); err == io.EOF {
+		if _, err := w.body.Read(w.buf); isEnd(err) {
 			return
 		} else if err != nil {
 			panic(err)
@@ -80,8 +79,12 @@ func steps(w *work) []struct {
 		name string
 		do   func()
 	}{
-		{"ParseRequest", w.parseRequest}, {"AppendRequest", w.appendRequest}, {"ParseResponse", w.parseResponse},
-		{"AppendResponse", w.appendResponse}, {"ReadChunks", w.readChunks}, {"Refuse", w.refuse},
+		{"ParseRequest", w.parseRequest},
+		{"AppendRequest", w.appendRequest},
+		{"ParseResponse", w.parseResponse},
+		{"AppendResponse", w.appendResponse},
+		{"ReadChunks", w.readChunks},
+		{"Refuse", w.refuse},
 	}
 }
 

@@ -44,7 +44,7 @@ func (r *BodyReader) Read(p []byte) (n int, err error) {
 	n, err = r.fill(p[:min(int64(len(p)), r.left)])
 	if r.left -= int64(n); r.left == 0 {
 		err = io.EOF
-	} else if err == io.EOF {
+	} else if isEnd(err) {
 		err = io.ErrUnexpectedEOF
 	}
 	r.err = err
@@ -77,7 +77,7 @@ func (r *BodyReader) readChunks(p []byte) (n int, err error) {
 			r.err = r.message.fault(f)
 		case r.chunks.state == chunksDone:
 			r.err = io.EOF
-		case r.err == io.EOF:
+		case isEnd(r.err):
 			r.err = io.ErrUnexpectedEOF
 		case idle:
 			return 0, nil
@@ -95,8 +95,13 @@ func (r *BodyReader) readInPlace(p []byte) (n int, idle bool, f fault) {
 	return n, coded == 0, f
 }
 
+// isEnd tells a reader's end, which is never wrapped, from errors that have io.EOF as their cause.
+func isEnd(err error) bool {
+	return err == io.EOF //nolint:errorlint // As said above.
+}
+
 // Done reports whether the body has been read to its end.
-func (r *BodyReader) Done() bool { return r.err == io.EOF }
+func (r *BodyReader) Done() bool { return isEnd(r.err) }
 
 // Rest is what was read from the source beyond the end of the body. It is valid once Done, and aliases the window.
 func (r *BodyReader) Rest() []byte { return r.ahead }

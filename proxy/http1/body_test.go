@@ -19,7 +19,7 @@ func readAll(r *BodyReader, size int) (string, error) {
 	for {
 		n, err := r.Read(p)
 		all = append(all, p[:n]...)
-		if err == io.EOF {
+		if isEnd(err) {
 			return string(all), nil
 		}
 		if err != nil {
@@ -112,7 +112,7 @@ func TestBrokenBodies(t *testing.T) {
 				if _, err := readAll(&r, 4096); err == nil || code(err) != tt.want {
 					t.Errorf("RFC %s: got %v, want %s", tt.clause, err, tt.want)
 				}
-				if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF || r.Done() {
+				if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || isEnd(err) || r.Done() {
 					t.Errorf("the error did not stay: %d, %v", n, err)
 				}
 			}
@@ -138,7 +138,7 @@ func TestErrorsOfTheSourceAreHandedOn(t *testing.T) {
 	for _, length := range []int64{5, exchange.Unknown, UntilClose} {
 		var r BodyReader
 		r.Reset(io.MultiReader(strings.NewReader("5\r\n"), iotest.ErrReader(broken)), nil, Message{Length: length})
-		if _, err := readAll(&r, 10); err != broken {
+		if _, err := readAll(&r, 10); !errors.Is(err, broken) {
 			t.Errorf("length %d: got %v", length, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestContentIsReadStraightIntoTheCallersBuffer(t *testing.T) {
 		var r BodyReader
 		r.Reset(src, withRoom("", 64), Message{Length: length})
 		p := make([]byte, 2000)
-		if _, err := r.Read(p); err != nil && err != io.EOF {
+		if _, err := r.Read(p); err != nil && !isEnd(err) {
 			t.Fatal(err)
 		}
 		for _, into := range src.into {

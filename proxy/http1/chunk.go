@@ -100,13 +100,13 @@ func (c *chunkDecoder) step(b byte) fault {
 	case chunkSizeLF:
 		c.line = 0
 		if c.left == 0 {
-			return c.expect(b, '\n', trailerLine)
+			return c.expect(b, '\n', trailerLine, badChunk)
 		}
-		return c.expect(b, '\n', chunkData)
+		return c.expect(b, '\n', chunkData, badChunk)
 	case chunkDataCR:
-		return c.expect(b, '\r', chunkDataLF)
+		return c.expect(b, '\r', chunkDataLF, badChunk)
 	case chunkDataLF:
-		return c.expect(b, '\n', chunkSize)
+		return c.expect(b, '\n', chunkSize, badChunk)
 	default:
 		if c.line++; c.line > maxTrailers {
 			return overheadTooLarge
@@ -115,9 +115,9 @@ func (c *chunkDecoder) step(b byte) fault {
 	}
 }
 
-func (c *chunkDecoder) expect(b, want byte, next chunkState) fault {
+func (c *chunkDecoder) expect(b, want byte, next chunkState, otherwise fault) fault {
 	if b != want {
-		return badChunk
+		return otherwise
 	}
 	c.state = next
 	return none
@@ -129,7 +129,7 @@ func (c *chunkDecoder) stepSize(b byte) fault {
 		if classes[b]&valueByte != 0 {
 			return none
 		}
-		return c.expect(b, '\r', chunkSizeLF)
+		return c.expect(b, '\r', chunkSizeLF, badChunk)
 	}
 	if digit := hexDigits[b]; digit < 16 {
 		if c.left >= maxChunk>>4 {
@@ -146,29 +146,27 @@ func (c *chunkDecoder) stepSize(b byte) fault {
 		c.state = chunkExtension
 		return none
 	}
-	return c.expect(b, '\r', chunkSizeLF)
+	return c.expect(b, '\r', chunkSizeLF, badChunk)
 }
 
 func (c *chunkDecoder) stepTrailer(b byte) fault {
 	class := classes[b]
 	switch {
-	case c.state == trailerLine && b == '\r':
-		c.state = lastLF
-	case c.state == trailerLine && class&tokenByte != 0:
+	case c.state == trailerLF:
+		return c.expect(b, '\n', trailerLine, badTrailer)
+	case c.state == lastLF:
+		return c.expect(b, '\n', chunksDone, badTrailer)
+	case c.state == trailerValue && class&valueByte != 0:
+		return none
+	case c.state == trailerValue:
+		return c.expect(b, '\r', trailerLF, badTrailer)
+	case class&tokenByte != 0:
 		c.state = trailerName
-	case c.state == trailerName && class&tokenByte != 0, c.state == trailerValue && class&valueByte != 0:
-	case c.state == trailerName && b == ':':
-		c.state = trailerValue
-	case c.state == trailerValue && b == '\r':
-		c.state = trailerLF
-	case c.state == trailerLF && b == '\n':
-		c.state = trailerLine
-	case c.state == lastLF && b == '\n':
-		c.state = chunksDone
-	default:
-		return badTrailer
+		return none
+	case c.state == trailerName:
+		return c.expect(b, ':', trailerValue, badTrailer)
 	}
-	return none
+	return c.expect(b, '\r', lastLF, badTrailer)
 }
 
 // hexDigits are the values of hexadecimal digits; 16 marks other bytes.

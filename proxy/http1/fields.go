@@ -28,13 +28,24 @@ type section struct {
 // maxNamed is how many fields Connection may name, beside its known options.
 const maxNamed = 16
 
-// headEnd finds where a head must have ended: the end of b or an earlier empty line. 0: more bytes are needed.
+// headEnd finds where a head must have ended: the end of b, or an earlier empty line, or one that ends in a bare LF, which
+// parse will refuse: waiting for the rest would only delay that. 0: more bytes are needed.
 func headEnd(b []byte, limit int) (int, fault) {
 	if len(b) <= limit && bytes.HasSuffix(b, emptyLine) {
 		return len(b), none
 	}
-	if i := bytes.Index(b[:min(len(b), limit)], emptyLine); i >= 0 {
-		return i + len(emptyLine), none
+	within := b[:min(len(b), limit)]
+	for line := 0; ; {
+		n := bytes.IndexByte(within[line:], '\n')
+		if n < 0 {
+			break
+		}
+		end := line + n + 1
+		// An empty line at the very start comes before the message.
+		if bare := n == 0 || b[end-2] != '\r'; bare || n == 1 && line > 0 {
+			return end, none
+		}
+		line = end
 	}
 	if len(b) >= limit {
 		return 0, headTooLarge
@@ -152,6 +163,11 @@ func (s *section) check() fault {
 		return s.badCoding
 	}
 	return none
+}
+
+// persists reports whether the connection is meant to be kept (RFC 9112 §9.3).
+func (s *section) persists(p exchange.Protocol) bool {
+	return !s.close && (p == exchange.HTTP11 || s.keepAlive)
 }
 
 // parseLength reads a Content-Length. A list of equal numbers, which RFC 9110 §8.6 lets us accept, is refused.

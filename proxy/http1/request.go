@@ -56,20 +56,11 @@ func parseRequest(b []byte, r *exchange.Request, l Limits) (int, Message, exchan
 
 // parseRequestLine returns the length of the request line with its CRLF; 0 if it is incomplete or faulty.
 func parseRequestLine(b []byte, r *exchange.Request, limit int) (int, exchange.Protocol, fault) {
-	if len(b) > 0 && classes[b[0]]&tokenByte == 0 && b[0] != '\r' {
-		return 0, "", badRequestLine // TLS, for instance: tell at once
+	n, f := requestLineEnd(b, limit)
+	if n == 0 {
+		return 0, "", f
 	}
-	n := bytes.IndexByte(b[:min(len(b), limit+len(crlf))], '\n')
-	if n < 0 && len(b) >= limit+len(crlf) {
-		return 0, "", lineTooLong
-	}
-	if n < 0 {
-		return 0, "", none
-	}
-	if n == 0 || b[n-1] != '\r' {
-		return 0, "", badRequestLine
-	}
-	line := b[:n-1]
+	line := b[:n-len(crlf)]
 	method := span(line, 0, tokenByte)
 	if method == 0 || method > maxMethod || method == len(line) || line[method] != ' ' {
 		return 0, "", badRequestLine
@@ -87,7 +78,24 @@ func parseRequestLine(b []byte, r *exchange.Request, limit int) (int, exchange.P
 	if f != none {
 		return 0, p, f
 	}
-	return n + 1, p, none
+	return n, p, none
+}
+
+// requestLineEnd returns the index behind the line's CRLF; 0 if it is incomplete or faulty.
+func requestLineEnd(b []byte, limit int) (int, fault) {
+	if len(b) > 0 && classes[b[0]]&tokenByte == 0 && b[0] != '\r' {
+		return 0, badRequestLine // TLS, for instance: tell at once
+	}
+	n := bytes.IndexByte(b[:min(len(b), limit+len(crlf))], '\n')
+	switch {
+	case n < 0 && len(b) >= limit+len(crlf):
+		return 0, lineTooLong
+	case n < 0:
+		return 0, none
+	case n == 0 || b[n-1] != '\r':
+		return 0, badRequestLine
+	}
+	return n + 1, none
 }
 
 // maxMethod is the longest method, in bytes. The longest registered one has 17.
@@ -179,7 +187,7 @@ func (s *section) request(r *exchange.Request, p exchange.Protocol) (Message, fa
 	if s.codings > 0 && p == exchange.HTTP10 {
 		return Message{}, codingInHTTP10
 	}
-	m := Message{Length: max(s.length, 0), KeepAlive: !s.close && (p == exchange.HTTP11 || s.keepAlive)}
+	m := Message{Length: max(s.length, 0), KeepAlive: s.persists(p)}
 	if s.codings > 0 {
 		m.Length = exchange.Unknown
 	}

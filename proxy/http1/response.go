@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/penstock/penstock/proxy/exchange"
@@ -48,31 +49,34 @@ func parseStatusLine(b []byte, r *exchange.Response) (int, exchange.Protocol, fa
 	if len(b) < fixed+len(crlf) {
 		return 0, "", none
 	}
-	p := exchange.Protocol(exchange.HTTP11)
-	if string(b[:9]) != "HTTP/1.1 " {
-		if p = exchange.HTTP10; string(b[:9]) != "HTTP/1.0 " {
-			return 0, "", badStatusLine
-		}
-	}
-	status := 0
-	for _, c := range b[9:fixed] {
-		if c < '0' || c > '9' {
-			return 0, "", badStatusLine
-		}
-		status = status*10 + int(c-'0')
-	}
-	if status < 100 || status > 599 || b[fixed] != ' ' && b[fixed] != '\r' {
+	p, f := parseVersion(b[:len("HTTP/1.1")])
+	r.Status = parseStatus(b[len("HTTP/1.1"):fixed])
+	if f != none || r.Status == 0 || b[fixed] != ' ' && b[fixed] != '\r' {
 		return 0, "", badStatusLine
 	}
-	r.Status = status
 	end := spanValue(b, fixed)
-	if len(b)-end >= len(crlf) && (b[end] != '\r' || b[end+1] != '\n') || end < len(b) && b[end] != '\r' {
+	line := b[end:min(end+len(crlf), len(b))]
+	switch {
+	case !bytes.HasPrefix(crlf, line):
 		return 0, "", badStatusLine
-	}
-	if len(b)-end < len(crlf) {
+	case len(line) < len(crlf):
 		return 0, "", none
 	}
 	return end + len(crlf), p, none
+}
+
+// parseStatus reads a space and three digits; 0 if that or the range is wrong.
+func parseStatus(b []byte) (status int) {
+	for _, c := range b[1:] {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		status = status*10 + int(c-'0')
+	}
+	if b[0] != ' ' || status < 100 || status > 599 {
+		return 0
+	}
+	return status
 }
 
 // response turns what the fields say into a Message and r's length, in the order of RFC 9112 §6.3.
@@ -80,10 +84,10 @@ func (s *section) response(r *exchange.Response, method string, p exchange.Proto
 	if s.codings > 0 && p == exchange.HTTP10 {
 		return Message{}, codingInHTTP10
 	}
-	if r.Status == http.StatusSwitchingProtocols && !(s.upgrading && s.upgrades == 1) {
+	if r.Status == http.StatusSwitchingProtocols && (!s.upgrading || s.upgrades != 1) {
 		return Message{}, badUpgrade
 	}
-	m := Message{KeepAlive: !s.close && (p == exchange.HTTP11 || s.keepAlive), response: true}
+	m := Message{KeepAlive: s.persists(p), response: true}
 	r.ContentLength = 0
 	switch {
 	case r.Status < 200 || r.Status == http.StatusNoContent:

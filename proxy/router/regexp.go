@@ -1,7 +1,6 @@
 package router
 
 import (
-	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -15,7 +14,7 @@ func compileRegexp(pattern string) (re *regexp.Regexp, literal string, err error
 	// Parsed without the anchors, so that a pattern like "a)|(b" can't escape from them.
 	tree, err := snapshot.ParseRegexp(pattern)
 	if err != nil {
-		return nil, "", fmt.Errorf("regular expression %q: %w", pattern, err)
+		return nil, "", err
 	}
 	re, err = regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {

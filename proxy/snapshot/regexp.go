@@ -27,7 +27,7 @@ func ParseRegexp(pattern string) (*syntax.Regexp, error) {
 		size += 1 + len(i.Rune)
 	}
 	if size > MaxRegexp {
-		return nil, fmt.Errorf("regular expression of size %d, at most %d is allowed", size, MaxRegexp)
+		return nil, fmt.Errorf("regular expression too large: size %d, at most %d", size, MaxRegexp)
 	}
 	return tree, nil
 }

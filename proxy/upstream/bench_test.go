@@ -32,6 +32,7 @@ func lean(answer []byte) func(*peer) {
 
 // round is one exchange as an engine makes it, with everything pooled.
 func round(tb testing.TB, h exchange.Handler, x *exchange.Exchange, sink []byte) {
+	tb.Helper()
 	x.Reset()
 	x.Request.Method, x.Request.Path, x.Request.Authority = http.MethodGet, "/", "users.test"
 	if err := h.Serve(x); err != nil {

@@ -58,7 +58,7 @@ func (c *conn) begin(x *exchange.Exchange, e *live.Endpoint, now, until time.Tim
 // end takes the connection back from its exchange and keeps it for the next one, if the answer was read whole and nothing else
 // is in doubt. Nothing touches the exchange or its request's body afterwards.
 func (c *conn) end(whole bool) {
-	c.x.SetInterrupt(nil)
+	c.x.ClearInterrupt()
 	whole = whole && c.message.KeepAlive && len(c.body.Rest()) == 0
 	sent := c.stopPump(whole)
 	c.x, c.body = nil, http1.BodyReader{}

@@ -44,7 +44,7 @@ func (t *trip) dial(e *live.Endpoint, by, until time.Time) (*net.TCPConn, *excha
 	// An exchange has a deadline and an interrupter, and no context; the dialer's ends with the call.
 	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
-	defer t.x.SetInterrupt(nil)
+	defer t.x.ClearInterrupt()
 	if err := t.x.SetInterrupt(interruptFunc(cancel)); err != nil {
 		return nil, err
 	}

@@ -81,6 +81,7 @@ func TestAnIdleConnectionIsCheckedBeforeReuse(t *testing.T) {
 // closingUnderARequest answers the first request of its first connection, and closes that when the second arrives, as it looks
 // when a backend's idle time ends in the same moment. Later connections answer.
 func closingUnderARequest(t *testing.T) (addr netip.AddrPort, seen func() int) {
+	t.Helper()
 	var mu sync.Mutex
 	requests := 0
 	addr = backend(t, func(p *peer) {

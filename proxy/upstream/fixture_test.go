@@ -72,11 +72,11 @@ func once(answer string) func(*peer) {
 }
 
 // backend runs serve for every connection, which is closed when it returns.
-func backend(t testing.TB, serve func(*peer)) netip.AddrPort {
-	t.Helper()
+func backend(tb testing.TB, serve func(*peer)) netip.AddrPort {
+	tb.Helper()
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -85,15 +85,15 @@ func backend(t testing.TB, serve func(*peer)) netip.AddrPort {
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { c.Close() })
+			tb.Cleanup(func() { c.Close() })
 			all.Go(func() {
 				defer c.Close()
 				serve(&peer{TCPConn: c, in: bufio.NewReader(c), number: n})
 			})
 		}
 	})
-	t.Cleanup(all.Wait)
-	t.Cleanup(func() { l.Close() })
+	tb.Cleanup(all.Wait)
+	tb.Cleanup(func() { l.Close() })
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 

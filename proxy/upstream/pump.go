@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -93,7 +92,7 @@ func readPart(body io.Reader, p []byte, left int64) (n int, last bool, _ *exchan
 		return n, true, nil
 	case err == nil:
 		return n, false, nil
-	case !errors.Is(err, io.EOF):
+	case err != io.EOF: // one that wraps io.EOF is not a clean end
 		return n, false, failure(err, errClient)
 	case left >= 0:
 		return n, false, errShort

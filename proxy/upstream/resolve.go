@@ -153,7 +153,7 @@ func (r *resolution) wait(x *exchange.Exchange, timeout time.Duration) *exchange
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), sooner(x.Deadline, time.Now().Add(timeout)))
 	defer cancel()
-	defer x.SetInterrupt(nil)
+	defer x.ClearInterrupt()
 	if err := x.SetInterrupt(interruptFunc(cancel)); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ func TestTimeouts(t *testing.T) {
 	// hanging sends these bytes for an answer, and no more.
 	hanging := func(sent string) func(t *testing.T) netip.AddrPort {
 		return func(t *testing.T) netip.AddrPort {
+			t.Helper()
 			return backend(t, func(p *peer) { p.request(); p.send(sent); p.awaitEnd() })
 		}
 	}
@@ -171,6 +172,7 @@ func TestCancellation(t *testing.T) {
 	left := errClient.With(errors.New("the client left"))
 	hangs := func(sent string) func(*testing.T, chan<- struct{}) netip.AddrPort {
 		return func(t *testing.T, waits chan<- struct{}) netip.AddrPort {
+			t.Helper()
 			return backend(t, func(p *peer) { p.request(); p.send(sent); close(waits); p.awaitEnd() })
 		}
 	}
@@ -179,7 +181,11 @@ func TestCancellation(t *testing.T) {
 		backend func(t *testing.T, waits chan<- struct{}) netip.AddrPort
 		body    bool
 	}{
-		{"before anything", func(t *testing.T, waits chan<- struct{}) netip.AddrPort { close(waits); return silent(t) }, false},
+		{"before anything", func(t *testing.T, waits chan<- struct{}) netip.AddrPort {
+			t.Helper()
+			close(waits)
+			return silent(t)
+		}, false},
 		{"while the head is awaited", hangs(""), false},
 		{"while the body is awaited", hangs("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), true},
 	} {
@@ -193,7 +199,7 @@ func TestCancellation(t *testing.T) {
 			if err = g.handler.Serve(x); err == nil {
 				_, err = readBody(x)
 			}
-			if !errors.Is(err, errClient) || errors.Unwrap(err) != left.Err {
+			if !errors.Is(err, errClient) || !errors.Is(err, left.Err) {
 				t.Errorf("ended with %v, want %v", err, left)
 			}
 			if n := g.endpoint(addr).Failures(); n != 0 {

@@ -48,7 +48,7 @@ func (t *tunnel) CloseWrite() error { return t.conn.nc.CloseWrite() }
 // Close makes a pending Read or Write return.
 func (t *tunnel) Close() error {
 	t.close.Do(func() {
-		t.conn.x.SetInterrupt(nil)
+		t.conn.x.ClearInterrupt()
 		t.conn.endpoint.End()
 		t.conn.nc.Close()
 	})

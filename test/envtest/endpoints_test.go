@@ -73,4 +73,7 @@ func TestOnlyTheNamespacesGivenAreServed(t *testing.T) {
 	r := start(t, class, func(o *controllers.Options) { o.Namespaces = []string{mine, also} })
 	r.gateway.awaitRoutes(t, mine+"/users/0", also+"/users/0")
 	r.gateway.awaitAddresses(t, also+"/users:80", "10.0.0.1")
+	if got := r.value(t, "gateway_controller_restarts_total"); got != 0 {
+		t.Errorf("the controller was started again %v times", got)
+	}
 }

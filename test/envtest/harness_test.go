@@ -41,13 +41,13 @@ type replica struct {
 	stop func()
 }
 
-// run starts a replica that serves a class, and ends it with the test.
+// start starts a replica that serves a class, and ends it with the test.
 func start(t *testing.T, class string, change ...func(*controllers.Options)) *replica {
 	t.Helper()
 	r := &replica{gateway: newGateway(), metrics: prometheus.NewRegistry(), log: &logBuffer{}}
 	o := controllers.Options{
 		Config: rest.CopyConfig(least),
-		// The lease that config/rbac permits is one; tests run one after the other.
+		// There is one lease that config/default permits; tests run one after the other.
 		Election: controllers.Election{
 			Namespace: leaseNamespace, Name: "penstock", Identity: fmt.Sprintf("%s/%p", t.Name(), r),
 			LeaseDuration: 2 * time.Second, RenewDeadline: 1500 * time.Millisecond, RetryPeriod: 200 * time.Millisecond,
@@ -229,11 +229,6 @@ func update[O client.Object](t *testing.T, o O, change func(O)) {
 		change(o)
 		return admin.Update(ctx, o) == nil, nil
 	})
-}
-
-// splitYAML returns the documents of a file.
-func splitYAML(file []byte) [][]byte {
-	return bytes.Split(bytes.TrimPrefix(file, []byte("---\n")), []byte("\n---\n"))
 }
 
 // writeLease gives the lease to a holder for some seconds.

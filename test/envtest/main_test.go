@@ -2,10 +2,15 @@
 package envtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,30 +19,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
-	"log/slog"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 )
 
-// The API server that all tests share, an administrator's client, and the configuration of a user who may do only what
-// config/rbac permits.
+// The API server that all tests share, an administrator's client, and the configuration of Penstock's service account,
+// which may do only what config/default permits.
 var (
 	server *envtest.Environment
 	admin  client.Client
 	least  *rest.Config
 )
 
-// leaseNamespace is where config/rbac permits the Lease.
+// leaseNamespace is where config/default installs Penstock and permits its Lease.
 const leaseNamespace = "penstock-system"
 
 func TestMain(m *testing.M) {
@@ -51,7 +54,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (code int, err error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return 0, errors.New("KUBEBUILDER_ASSETS must name the folder of kube-apiserver and etcd; make test builds them")
+		return 0, errors.New("KUBEBUILDER_ASSETS must name the folder of kube-apiserver, etcd and kubectl; make test builds them")
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.DiscardHandler))
 	certificates, err := os.MkdirTemp("", "penstock-envtest-")
@@ -63,8 +66,11 @@ func run(m *testing.M) (code int, err error) {
 		CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true,
 		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute,
 	}
+	api := server.ControlPlane.GetAPIServer()
 	// A folder of our own outlives a restart of the API server, so that clients can connect again.
-	server.ControlPlane.GetAPIServer().CertDir = certificates
+	api.CertDir = certificates
+	// When it is stopped while there are watches, the API server takes as long as a request may.
+	api.Configure().Set("request-timeout", "10s")
 	config, err := server.Start()
 	if err != nil {
 		return 0, err
@@ -80,7 +86,7 @@ func prepare(config *rest.Config) error {
 	scheme := runtime.NewScheme()
 	err := errors.Join(
 		v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme), discoveryv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
-		rbacv1.AddToScheme(scheme), coordinationv1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), gatewayv1beta1.Install(scheme),
+		coordinationv1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), gatewayv1beta1.Install(scheme),
 	)
 	if err != nil {
 		return err
@@ -88,41 +94,37 @@ func prepare(config *rest.Config) error {
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	user, err := server.AddUser(envtest.User{Name: "penstock"}, config)
+	if err := install("../../config/default"); err != nil {
+		return err
+	}
+	user, err := server.AddUser(envtest.User{Name: "system:serviceaccount:" + leaseNamespace + ":penstock"}, config)
 	if err != nil {
 		return err
 	}
 	least = user.Config()
-	return permit("penstock")
+	return nil
 }
 
-// permit gives a user what config/rbac permits.
-func permit(user string) error {
-	ctx := context.Background()
-	file, err := os.ReadFile("../../config/rbac/role.yaml")
+// install creates what a kustomization holds, save the CustomResourceDefinitions, which are there already.
+func install(kustomization string) error {
+	kubectl := exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "kustomize", kustomization)
+	kubectl.Stderr = os.Stderr
+	manifests, err := kubectl.Output()
 	if err != nil {
-		return err
+		return fmt.Errorf("kubectl kustomize %s: %w", kustomization, err)
 	}
-	if err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}); err != nil {
-		return err
+	for d := yaml.NewYAMLToJSONDecoder(bytes.NewReader(manifests)); ; {
+		var o unstructured.Unstructured
+		if err := d.Decode(&o); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if o.GetKind() == "CustomResourceDefinition" {
+			continue
+		}
+		if err := admin.Create(context.Background(), &o); err != nil {
+			return fmt.Errorf("create %s %s: %w", o.GetKind(), o.GetName(), err)
+		}
 	}
-	var clusterRole rbacv1.ClusterRole
-	var role rbacv1.Role
-	documents := splitYAML(file)
-	if err := errors.Join(yaml.Unmarshal(documents[0], &clusterRole), yaml.Unmarshal(documents[1], &role)); err != nil {
-		return err
-	}
-	subjects := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}
-	return errors.Join(
-		admin.Create(ctx, &clusterRole),
-		admin.Create(ctx, &role),
-		admin.Create(ctx, &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: user}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole.Name},
-		}),
-		admin.Create(ctx, &rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: role.Namespace, Name: user}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		}),
-	)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -152,4 +153,66 @@ func TestARouteOfAnotherClassHasNoStatusOfOurs(t *testing.T) {
 		err := admin.Get(ctx, client.ObjectKeyFromObject(route), route)
 		return len(route.Status.Conditions) == 0, err
 	})
+}
+
+func TestAPolicySaysWhatBecomesOfItAndOfEachTarget(t *testing.T) {
+	const class = "policies"
+	ns := newNamespace(t)
+	target := v1alpha1.TargetRef{Group: v1alpha1.GroupVersion.Group, Kind: v1alpha1.KindGatewayRoute, Name: "users"}
+	policy := &v1alpha1.RateLimitPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "limits"},
+		Spec: v1alpha1.RateLimitPolicySpec{
+			TargetRefs: []v1alpha1.TargetRef{target},
+			Limits:     []v1alpha1.RateLimit{{Name: "all", Requests: 1, Period: "1s"}},
+		},
+	}
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route, policy)
+	r := start(t, class)
+	await(t, "the policy has its status", func(ctx context.Context) (bool, error) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)
+		programmed := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.ConditionProgrammed)
+		return programmed != nil && programmed.Reason == v1alpha1.ReasonNotEnforced, err
+	})
+	if len(policy.Status.Targets) != 1 || policy.Status.Targets[0].TargetRef != target ||
+		!meta.IsStatusConditionTrue(policy.Status.Targets[0].Conditions, v1alpha1.ConditionAccepted) {
+		t.Errorf("the targets are %v", policy.Status.Targets)
+	}
+
+	// What the API server gave back is what was wanted: nothing is written again when all is compared once more.
+	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	written := r.writes.Load()
+	r.stop()
+	again := start(t, class)
+	again.awaitValue(t, "gateway_leader", 1)
+	late := newRoute(class, ns, "late", "users")
+	create(t, late)
+	awaitCondition(t, late, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	if written != 2 || again.writes.Load() != 1 {
+		t.Errorf("%d writes for 2 objects, and %d for one more", written, again.writes.Load())
+	}
+}
+
+func TestARouteMadeAnewHasAStatusOfItsOwn(t *testing.T) {
+	const class = "anew"
+	ns := newNamespace(t)
+	create(t, newService(ns, "users"))
+	r := start(t, class)
+	for i, service := range []string{"users", "nobody", "users", "nobody"} {
+		route := newRoute(class, ns, "users", service)
+		if err := admin.Create(t.Context(), route); err != nil {
+			t.Fatal(err)
+		}
+		status, reason := metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs
+		if service == "nobody" {
+			status, reason = metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound
+		}
+		if i%2 == 1 { // every other one goes before anybody has said anything about it
+			awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, status, reason)
+		}
+		if err := admin.Delete(t.Context(), route); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.gateway.awaitRoutes(t)
 }

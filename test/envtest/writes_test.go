@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers"
 )
 
 // TestOneWriteForEachChange guards against write storms: what is said already is not said again, and what does not
@@ -131,6 +132,17 @@ func TestALostLeaseEndsNothingButTheWriting(t *testing.T) {
 	if got := r.value(t, "gateway_controller_restarts_total"); got != 0 {
 		t.Errorf("the controller was started again %v times", got)
 	}
+}
+
+func TestAnElectionThatFailsCostsNoRoutes(t *testing.T) {
+	const class = "unelectable"
+	ns := newNamespace(t)
+	create(t, newService(ns, "users"), newRoute(class, ns, "users", "users"))
+	r := start(t, class, func(o *controllers.Options) { o.Election.Identity = "" })
+	await(t, "the failure is counted", func(context.Context) (bool, error) {
+		return r.value(t, "gateway_controller_restarts_total") > 1, nil
+	})
+	r.gateway.awaitRoutes(t, ns+"/users/0")
 }
 
 // steal gives the lease to somebody for some seconds.

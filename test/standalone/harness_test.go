@@ -5,9 +5,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -136,6 +138,99 @@ func (g *gateway) try(host, path string, headers ...string) (*response, error) {
 	return &response{r, string(body)}, err
 }
 
+// client is a connection to the gateway that sends what it is given, byte by byte.
+type client struct {
+	net.Conn
+	t *testing.T
+	r *bufio.Reader
+}
+
+// dial opens a connection to the gateway that lasts as long as the test.
+func (g *gateway) dial(t *testing.T) *client {
+	t.Helper()
+	c, err := net.Dial("tcp", g.traffic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return &client{c, t, bufio.NewReader(c)}
+}
+
+// send writes raw bytes. That the gateway has closed already shows in what is read next.
+func (c *client) send(format string, args ...any) {
+	c.t.Helper()
+	if _, err := fmt.Fprintf(c, format, args...); err != nil {
+		c.t.Logf("send: %v", err)
+	}
+}
+
+// receive reads one answer to a request without HEAD.
+func (c *client) receive() *response {
+	c.t.Helper()
+	r, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		c.t.Fatalf("no answer: %v", err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		c.t.Fatalf("after %q: %v", body, err)
+	}
+	return &response{r, string(body)}
+}
+
+// ended checks that the gateway sends nothing more and closes.
+func (c *client) ended() {
+	c.t.Helper()
+	if rest, err := io.ReadAll(c.r); len(rest) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Errorf("the connection did not end: %q, %v", rest, err)
+	}
+}
+
+// problem is the body of a local reply.
+type problem struct {
+	Status        int
+	Code, TraceID string
+}
+
+func (r *response) problem(t *testing.T) problem {
+	t.Helper()
+	var p problem
+	if err := json.Unmarshal([]byte(r.body), &p); err != nil {
+		t.Fatalf("status %d with no problem document: %q", r.StatusCode, r.body)
+	}
+	return p
+}
+
+// logged is a line of the access log.
+type logged struct {
+	TraceID, Method, Host, Path, Route, Pattern, Client, UserAgent, Code, Why string
+	Status, Attempts                                                          int
+}
+
+// log waits for the line about a trace id.
+func (g *gateway) log(t *testing.T, id string) logged {
+	t.Helper()
+	var found logged
+	eventually(t, "the access log line of "+id, func() bool {
+		for line := range strings.Lines(g.accessLog.String()) {
+			var l logged
+			if json.Unmarshal([]byte(line), &l) == nil && l.TraceID == id {
+				found = l
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// traceID returns one that no other test has.
+func traceID() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()|1) }
+
 // lines collects what a process writes.
 type lines struct {
 	mu sync.Mutex
@@ -200,8 +295,41 @@ func echo(name string) http.HandlerFunc {
 	}
 }
 
+// raw is a backend that does with its connections what it likes. They are closed behind it.
+func raw(t *testing.T, serve func(net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// manifest is a GatewayRoute with these rules, for any host.
+func manifest(name, rules string) string {
+	return "apiVersion: gateway.penstock.io/v1alpha1\nkind: GatewayRoute\nmetadata:\n  name: " + name + "\nspec:\n  rules:\n" + rules
+}
+
+// endpoint is the address of a backend in a manifest.
+func endpoint(address string) string {
+	host, port, _ := strings.Cut(address, ":")
+	return fmt.Sprintf("{host: %s, port: %s}", host, port)
+}
+
 func route(name, host, path, backend string) string {
-	addr, port, _ := strings.Cut(backend, ":")
 	return fmt.Sprintf(`apiVersion: gateway.penstock.io/v1alpha1
 kind: GatewayRoute
 metadata:
@@ -212,6 +340,6 @@ spec:
   - matches:
     - path: {type: PathPrefix, value: %s}
     backends:
-    - {host: %s, port: %s}
-`, name, host, path, addr, port)
+    - %s
+`, name, host, path, endpoint(backend))
 }

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/live"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// BenchmarkOneRouteChanged measures a change from the caches to the door of the gateway.
+func BenchmarkOneRouteChanged(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			s := newIdleSession()
+			hold(s.stores, exampleService())
+			for i := range n {
+				hold(s.stores, exampleRoute(i, 1))
+			}
+			s.renew()
+			generation := int64(1)
+			b.ReportAllocs()
+			for b.Loop() {
+				generation++
+				hold(s.stores, exampleRoute(n/2, generation))
+				s.renew()
+			}
+		})
+	}
+}
+
+// newIdleSession returns a session with caches that nobody fills, and a gateway that serves nobody.
+func newIdleSession() *session {
+	m := newMetrics(prometheus.NewRegistry())
+	g := idleGateway{}
+	s := &session{stores: newStores(m), Controller: &Controller{
+		options: Options{Gateway: g, Translate: translate.DefaultOptions()}, metrics: m,
+		translator: translate.NewTranslator(nil), grants: &grants{},
+		endpoints: &endpoints{gateway: g, metrics: m, changed: func() {}},
+		serving:   &serving{gateway: g, metrics: m, changed: func() {}},
+	}}
+	for _, o := range []client.Object{&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{}} {
+		s.stores.newInformer(&toolscache.ListWatch{}, o, 0, toolscache.Indexers{})
+	}
+	return s
+}
+
+// hold puts an object into the cache of its kind.
+func hold(s *stores, o client.Object) {
+	if err := s.of(reflect.TypeOf(o))[0].GetIndexer().Update(o); err != nil {
+		panic(err)
+	}
+}
+
+func exampleRoute(i int, generation int64) *v1alpha1.GatewayRoute {
+	name := fmt.Sprintf("route-%05d", i)
+	return &v1alpha1.GatewayRoute{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: name, UID: types.UID(name), Generation: generation,
+			CreationTimestamp: metav1.NewTime(time.Unix(1, 0)),
+		},
+		Spec: v1alpha1.GatewayRouteSpec{
+			ClassName: "penstock", Hostnames: []v1alpha1.Hostname{v1alpha1.Hostname(name + ".example.com")},
+			Rules: []v1alpha1.Rule{{Backends: []v1alpha1.Backend{{Service: "users", Port: intstr.FromInt32(80)}}}},
+		},
+	}
+}
+
+type idleGateway struct{}
+
+func (idleGateway) Apply(*snapshot.Snapshot) []Problem       { return nil }
+func (idleGateway) SetEndpoints(string, []snapshot.Endpoint) {}
+func (idleGateway) Snapshot() *snapshot.Snapshot             { return nil }
+func (idleGateway) Endpoints() []live.ClusterEndpoints       { return nil }

@@ -1,0 +1,124 @@
+package docs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/file"
+	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/filter/builtin"
+)
+
+// An example is a whole object, the spec of a GatewayRoute (it begins with rules) or one rule. What the documents leave out
+// to stay short is added here: object, backends and their Services.
+func TestExamplesAreValidAndAccepted(t *testing.T) {
+	examples := 0
+	for _, d := range documents(t) {
+		for _, b := range d.blocks {
+			if b.language != "yaml" {
+				continue
+			}
+			examples++
+			t.Run(fmt.Sprintf("%s:%d", d.path, b.line), func(t *testing.T) {
+				accept(t, whole(t, b.text))
+			})
+		}
+	}
+	if examples == 0 {
+		t.Error("no example was found")
+	}
+}
+
+func whole(t *testing.T, example string) map[string]any {
+	t.Helper()
+	object := decode(t, example)
+	if object["kind"] != nil {
+		return object
+	}
+	if object["rules"] == nil {
+		object = map[string]any{"rules": []any{object}}
+	}
+	for _, rule := range object["rules"].([]any) {
+		complete(rule.(map[string]any))
+	}
+	return map[string]any{
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": "GatewayRoute",
+		"metadata": map[string]any{"name": "example"}, "spec": object,
+	}
+}
+
+func decode(t *testing.T, text string) (object map[string]any) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict([]byte(text), &object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// complete gives a rule a backend, unless it has some or answers itself.
+func complete(rule map[string]any) {
+	filters, _ := rule["filters"].(map[string]any)
+	if rule["backends"] == nil && filters["redirect"] == nil && filters["directResponse"] == nil {
+		rule["backends"] = []any{map[string]any{"service": "example", "port": 80}}
+	}
+}
+
+// accept checks object as standalone mode does, and that nothing about it is False.
+func accept(t *testing.T, object map[string]any) {
+	t.Helper()
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "example.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects, problems := file.Load(path)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	_, statuses := translate.Translate(translate.Input{
+		Routes: objects.Routes, Policies: objects.Policies, Services: services(objects.Routes), Grants: objects.Grants,
+		Options: translate.DefaultOptions(),
+	}, builtin.Registry(builtin.Deps{}))
+	if len(statuses) != 1 {
+		t.Fatalf("%d objects have a status, want the example's alone", len(statuses))
+	}
+	accepted := false
+	for _, c := range statuses[0].Conditions {
+		accepted = accepted || c.Type == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionTrue
+		if c.Status == metav1.ConditionFalse {
+			t.Errorf("%s=False, %s: %s", c.Type, c.Reason, c.Message)
+		}
+	}
+	if !accepted {
+		t.Error("the example is not accepted")
+	}
+}
+
+// services are those that the routes' backends name, with the ports that they name.
+func services(routes []*v1alpha1.GatewayRoute) (all []*corev1.Service) {
+	for _, r := range routes {
+		seen := map[string]*corev1.Service{}
+		for _, rule := range r.Spec.Rules {
+			for _, b := range rule.Backends {
+				s := seen[b.Service]
+				if s == nil {
+					s = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: b.Service}}
+					seen[b.Service] = s
+					all = append(all, s)
+				}
+				s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: b.Port.StrVal, Port: max(b.Port.IntVal, 1)})
+			}
+		}
+	}
+	return all
+}
