@@ -91,7 +91,7 @@ func (i interrupter) Interrupt() { i() }
 
 func TestAnExchangeEndsAtItsDeadline(t *testing.T) {
 	began := make(chan struct{}, 1)
-	c := handle(t, waiting(began, func(x *exchange.Exchange) { x.Deadline = time.Now().Add(short) })).dial()
+	c := handle(t, waiting(began, func(x *exchange.Exchange) { x.SetDeadline(time.Now().Add(short)) })).dial()
 	for range 2 {
 		c.send(get)
 		c.expect("GET", want{504, "", false})
@@ -101,7 +101,7 @@ func TestAnExchangeEndsAtItsDeadline(t *testing.T) {
 
 func TestADeadlineEndsTheWaitForABody(t *testing.T) {
 	c := handle(t, func(x *exchange.Exchange) error {
-		x.Deadline = time.Now().Add(short)
+		x.SetDeadline(time.Now().Add(short))
 		if err := x.SetInterrupt(interrupter(func() {})); err != nil {
 			return err
 		}

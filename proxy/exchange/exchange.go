@@ -63,8 +63,6 @@ type Exchange struct {
 
 	// Client is who is believed to have sent the request: Peer, or what a trusted proxy reported.
 	Client netip.Addr
-	// Deadline ends the exchange; the zero time means none.
-	Deadline time.Time
 	// Timeouts bound the parts of the exchange; set with Route.
 	Timeouts Timeouts
 	// Route is the matched route, or nil. Match indexes its Patterns.
@@ -83,9 +81,9 @@ type Exchange struct {
 	arena     []byte
 	body      staticBody
 
-	mu        sync.Mutex // guards what follows: Cancel comes from elsewhere
+	mu        sync.Mutex // guards what follows: Cancel and Expired come from elsewhere
+	deadline  time.Time
 	interrupt Interrupter
-	until     time.Time // Deadline as of the last SetInterrupt
 	cancelled *Error
 }
 
@@ -115,7 +113,7 @@ func (x *Exchange) RouteID() string {
 	return x.Route.ID
 }
 
-// Timeouts bound parts of an exchange; 0 means no limit. Deadline bounds the whole.
+// Timeouts bound parts of an exchange; 0 means no limit. SetDeadline bounds the whole.
 type Timeouts struct {
 	// Backend bounds one attempt, up to the head of the answer.
 	Backend time.Duration
@@ -151,12 +149,12 @@ func (x *Exchange) Finish() {
 // Reset makes x ready for the next request. Nothing that was taken from it may be used any more.
 func (x *Exchange) Reset() {
 	x.mu.Lock()
-	x.interrupt, x.until, x.cancelled = nil, time.Time{}, nil
+	x.interrupt, x.deadline, x.cancelled = nil, time.Time{}, nil
 	x.mu.Unlock()
 	x.Request.reset()
 	x.Response.reset()
 	x.Protocol, x.Listener, x.Peer, x.Start, x.Refusal = "", "", netip.AddrPort{}, time.Time{}, nil
-	x.Client, x.Deadline, x.Timeouts = netip.Addr{}, time.Time{}, Timeouts{}
+	x.Client, x.Timeouts = netip.Addr{}, Timeouts{}
 	x.Route, x.Match, x.Trace, x.Upstream, x.Err = nil, 0, Trace{}, Upstream{}, nil
 	x.Outcome, x.finishers, x.arena, x.body = Outcome{}, nil, x.arena[:0], staticBody{}
 }
@@ -178,11 +176,11 @@ type Interrupter interface {
 }
 
 // SetInterrupt names who is to be interrupted when the exchange is cancelled. If the exchange has been cancelled
-// already it returns why, and the caller must not begin to wait. From then on Deadline is enforced as it stands.
+// already it returns why, and the caller must not begin to wait.
 func (x *Exchange) SetInterrupt(i Interrupter) *Error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.interrupt, x.until = i, x.Deadline
+	x.interrupt = i
 	return x.cancelled
 }
 
@@ -193,11 +191,24 @@ func (x *Exchange) ClearInterrupt() {
 	x.interrupt = nil
 }
 
-// Expired reports whether the Deadline that SetInterrupt saw is before now. It is safe for concurrent use.
+// SetDeadline sets when the exchange must have ended; the zero time means never. The engine cancels it then.
+func (x *Exchange) SetDeadline(t time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.deadline = t
+}
+
+// Deadline is when the exchange must have ended; the zero time means never.
+func (x *Exchange) Deadline() time.Time {
+	// Read without the lock: only the goroutine that serves the exchange may write it, and that is who asks.
+	return x.deadline
+}
+
+// Expired reports whether the deadline is before now. It is safe for concurrent use.
 func (x *Exchange) Expired(now time.Time) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return !x.until.IsZero() && x.until.Before(now)
+	return !x.deadline.IsZero() && x.deadline.Before(now)
 }
 
 // Cancel ends the exchange early, because the client left or time is up. It is safe for concurrent use; the first cause stays.

@@ -11,7 +11,7 @@ import (
 
 func TestResetLeavesNothingBehind(t *testing.T) {
 	x := new(Exchange)
-	x.Protocol, x.Listener, x.Start, x.Deadline, x.Refusal, x.Err = HTTP11, "http", time.Now(), time.Now(), ErrPath, ErrPath
+	x.Protocol, x.Listener, x.Start, x.Refusal, x.Err = HTTP11, "http", time.Now(), ErrPath, ErrPath
 	x.Request = Request{Method: "GET", Path: "/", Body: strings.NewReader("")}
 	x.Request.Head.Add("A", "b")
 	x.Reply(200)
@@ -86,20 +86,18 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func TestExpiredCountsTheDeadlineThatSetInterruptSaw(t *testing.T) {
+func TestExpired(t *testing.T) {
 	now := time.Now()
 	x := new(Exchange)
-	x.SetInterrupt(nil)
 	if x.Expired(now) {
 		t.Error("expired without a deadline")
 	}
-	x.Deadline = now.Add(-1)
-	if x.Expired(now) {
-		t.Error("expired before SetInterrupt")
-	}
-	x.SetInterrupt(nil)
-	if !x.Expired(now) || x.Expired(now.Add(-2)) {
+	x.SetDeadline(now)
+	if x.Expired(now) || !x.Expired(now.Add(1)) {
 		t.Error("the deadline is not what counts")
+	}
+	if x.Reset(); x.Expired(now.Add(1)) || !x.Deadline().IsZero() {
+		t.Error("the deadline outlives the exchange")
 	}
 }
 

@@ -10,12 +10,8 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-var (
-	// errBackendRejected answers the share of a backend that is invalid.
-	errBackendRejected = &exchange.Error{Status: http.StatusInternalServerError, Code: "backend.rejected", Source: exchange.FromGateway}
-	// errNoBackend answers a route that has no backend, or none with a weight.
-	errNoBackend = &exchange.Error{Status: http.StatusInternalServerError, Code: "route.no_backend", Source: exchange.FromGateway}
-)
+// errBackendRejected answers the share of a backend that is invalid.
+var errBackendRejected = &exchange.Error{Status: http.StatusInternalServerError, Code: "backend.rejected", Source: exchange.FromGateway}
 
 // refusal answers every exchange with one error.
 type refusal struct{ err *exchange.Error }
@@ -81,7 +77,7 @@ func (b *builder) split() (exchange.Handler, error) {
 	err := errors.Join(errs...)
 	switch len(shares) {
 	case 0:
-		return refusal{errNoBackend}, err
+		return refusal{errRejected}, err
 	case 1:
 		return shares[0].handler, err
 	}

@@ -35,7 +35,7 @@ type route struct {
 func (r *route) serve(x *exchange.Exchange, index int) error {
 	x.Route, x.Match, x.Timeouts = &r.Route, index, r.timeouts
 	if r.whole > 0 {
-		x.Deadline = x.Start.Add(r.whole)
+		x.SetDeadline(x.Start.Add(r.whole))
 	}
 	x.SetFinishers(r.chain.Finishers)
 	return r.chain.Handler.Serve(x)

@@ -39,7 +39,7 @@ func TestServeTellsTheExchangeAboutItsRoute(t *testing.T) {
 		if x.RouteID() != "ns/name/0" || x.Pattern() != want.pattern || x.Route.Prefixes[x.Match] != want.prefix {
 			t.Errorf("%s: route %q, pattern %q, prefix %q", path, x.RouteID(), x.Pattern(), x.Route.Prefixes[x.Match])
 		}
-		if got := x.Deadline.Sub(start); got != 3*time.Second {
+		if got := x.Deadline().Sub(start); got != 3*time.Second {
 			t.Errorf("%s: deadline after %v", path, got)
 		}
 		if want := (exchange.Timeouts{Backend: 2 * time.Second, Idle: time.Second}); x.Timeouts != want {
@@ -50,8 +50,8 @@ func TestServeTellsTheExchangeAboutItsRoute(t *testing.T) {
 
 func TestServeWithoutTimeoutSetsNoDeadline(t *testing.T) {
 	x := get("h", "/")
-	if err := New(compile(t, nil, parse("* /"))).Serve(x); err != nil || !x.Deadline.IsZero() {
-		t.Errorf("error %v, deadline %v", err, x.Deadline)
+	if err := New(compile(t, nil, parse("* /"))).Serve(x); err != nil || !x.Deadline().IsZero() {
+		t.Errorf("error %v, deadline %v", err, x.Deadline())
 	}
 }
 
@@ -94,8 +94,8 @@ func TestAnswersOfARouteWithoutAWorkingBackend(t *testing.T) {
 		{"a rejected route, whose filters don't run", func(r *snapshot.Route) {
 			r.Reject, r.Filters = 500, []snapshot.Filter{configured("panic", "")}
 		}, errRejected, 500},
-		{"no backend", func(r *snapshot.Route) { r.Backends = nil }, errNoBackend, 500},
-		{"no weight", func(r *snapshot.Route) { r.Backends[0].Weight = 0 }, errNoBackend, 500},
+		{"no backend", func(r *snapshot.Route) { r.Backends = nil }, errRejected, 500},
+		{"no weight", func(r *snapshot.Route) { r.Backends[0].Weight = 0 }, errRejected, 500},
 		{"a rejected backend", func(r *snapshot.Route) {
 			r.Backends = []snapshot.Backend{{Weight: 1, Reject: 500}}
 		}, errBackendRejected, 500},

@@ -35,7 +35,7 @@ var _ exchange.Handler = (*Cluster)(nil)
 // It tries again in two cases only. An endpoint that takes no connection has seen nothing of the request: up to two others
 // are asked. A connection that was kept open may be closed by the backend in the moment in which a request is sent: then a
 // request of which nothing was sent, or an idempotent one whose body has not been streamed, is sent once more, on a new
-// connection. More than that is for a retry policy to decide; x.Timeouts.Backend bounds each attempt and x.Deadline all.
+// connection. More than that is for a retry policy to decide; x.Timeouts.Backend bounds each attempt and x.Deadline() all.
 //
 // A request's body of up to 8 KiB is read first; a longer one, or one of unknown length, is sent while the answer is awaited
 // and even returned. It is then read from another goroutine, which has ended when Serve returns an error or an answer
@@ -143,7 +143,7 @@ func (t *trip) next() *live.Endpoint {
 func (t *trip) attempt(e *live.Endpoint) (verdict, *exchange.Error) {
 	t.x.Upstream.Address = e.Address
 	t.x.Upstream.Attempts++
-	until := sooner(t.x.Deadline, after(t.now, t.x.Timeouts.Backend))
+	until := sooner(t.x.Deadline(), after(t.now, t.x.Timeouts.Backend))
 	e.Begin()
 	c, err := t.connect(e, until)
 	if err != nil {

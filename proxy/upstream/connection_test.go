@@ -361,7 +361,8 @@ func TestManyClients(t *testing.T) {
 				if i%3 == 0 {
 					x = sending(http.MethodPut, strings.NewReader(body), exchange.Unknown)
 				}
-				x.Timeouts.Idle, x.Deadline = time.Minute, time.Now().Add(time.Minute)
+				x.Timeouts.Idle = time.Minute
+				x.SetDeadline(time.Now().Add(time.Minute))
 				err := g.handler.Serve(x)
 				if err == nil {
 					_, err = readBody(x)

@@ -151,7 +151,7 @@ func (r *resolution) wait(x *exchange.Exchange, timeout time.Duration) *exchange
 		return nil
 	default:
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), sooner(x.Deadline, time.Now().Add(timeout)))
+	ctx, cancel := context.WithDeadline(context.Background(), sooner(x.Deadline(), time.Now().Add(timeout)))
 	defer cancel()
 	defer x.ClearInterrupt()
 	if err := x.SetInterrupt(interruptFunc(cancel)); err != nil {

@@ -55,7 +55,7 @@ func TestRequestsWaitForTheFirstLookUpOnly(t *testing.T) {
 	gone.Cancel(errClient)
 	g.fails(gone, errClient)
 	late := request(http.MethodGet)
-	late.Deadline = past
+	late.SetDeadline(past)
 	g.fails(late, errNoEndpoint)
 	close(answer)
 	if body := <-done; body != "ok" {

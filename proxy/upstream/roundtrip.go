@@ -33,7 +33,7 @@ func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 		return err
 	}
 	// The attempt is over; from here on the exchange's own deadline counts.
-	c.patience.until = c.x.Deadline
+	c.patience.until = c.x.Deadline()
 	return c.answer(rest)
 }
 

@@ -43,7 +43,7 @@ func TestTimeouts(t *testing.T) {
 	const begun = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"
 	backendTime := func(x *exchange.Exchange) { x.Timeouts.Backend = short }
 	idleTime := func(x *exchange.Exchange) { x.Timeouts.Idle = short }
-	deadline := func(x *exchange.Exchange) { x.Deadline = time.Now().Add(short) }
+	deadline := func(x *exchange.Exchange) { x.SetDeadline(time.Now().Add(short)) }
 	for _, tc := range []struct {
 		name    string
 		backend func(*testing.T) netip.AddrPort
@@ -61,7 +61,7 @@ func TestTimeouts(t *testing.T) {
 		{name: "no connection in time", backend: silent, limit: func(*exchange.Exchange) {}, want: errConnectTimeout},
 		{name: "an attempt's time ends before there is a connection", backend: silent, limit: backendTime, want: errTimeout},
 		{name: "the deadline ends before there is a connection", backend: silent, limit: deadline, want: errTimeout},
-		{name: "the deadline is over", backend: hanging(""), limit: func(x *exchange.Exchange) { x.Deadline = past }, want: errTimeout},
+		{name: "the deadline is over", backend: hanging(""), limit: func(x *exchange.Exchange) { x.SetDeadline(past) }, want: errTimeout},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := &snapshot.Cluster{Name: clusterName, ConnectTimeout: snapshot.Duration(5 * short)}
@@ -154,7 +154,7 @@ func TestATunnelEndsByItsIdleTimeNotByTheDeadline(t *testing.T) {
 	g := newGateway(t, Options{}, addr)
 	x := request(http.MethodGet)
 	x.Request.Upgrade = "echo"
-	x.Deadline = time.Now().Add(time.Minute)
+	x.SetDeadline(time.Now().Add(time.Minute))
 	x.Timeouts.Idle = short
 	if err := g.serve(x); err != nil {
 		t.Fatal(err)

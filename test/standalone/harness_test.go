@@ -111,6 +111,21 @@ func (g *gateway) get(t *testing.T, host, path string, headers ...string) *respo
 	return r
 }
 
+// getAdmin asks the admin port.
+func (g *gateway) getAdmin(t *testing.T, path string) *response {
+	t.Helper()
+	r, err := http.Get("http://" + g.admin + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &response{r, string(body)}
+}
+
 type response struct {
 	*http.Response
 	body string
@@ -136,58 +151,6 @@ func (g *gateway) try(host, path string, headers ...string) (*response, error) {
 	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	return &response{r, string(body)}, err
-}
-
-// client is a connection to the gateway that sends what it is given, byte by byte.
-type client struct {
-	net.Conn
-	t *testing.T
-	r *bufio.Reader
-}
-
-// dial opens a connection to the gateway that lasts as long as the test.
-func (g *gateway) dial(t *testing.T) *client {
-	t.Helper()
-	c, err := net.Dial("tcp", g.traffic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return &client{c, t, bufio.NewReader(c)}
-}
-
-// send writes raw bytes. That the gateway has closed already shows in what is read next.
-func (c *client) send(format string, args ...any) {
-	c.t.Helper()
-	if _, err := fmt.Fprintf(c, format, args...); err != nil {
-		c.t.Logf("send: %v", err)
-	}
-}
-
-// receive reads one answer to a request without HEAD.
-func (c *client) receive() *response {
-	c.t.Helper()
-	r, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		c.t.Fatalf("no answer: %v", err)
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		c.t.Fatalf("after %q: %v", body, err)
-	}
-	return &response{r, string(body)}
-}
-
-// ended checks that the gateway sends nothing more and closes.
-func (c *client) ended() {
-	c.t.Helper()
-	if rest, err := io.ReadAll(c.r); len(rest) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		c.t.Errorf("the connection did not end: %q, %v", rest, err)
-	}
 }
 
 // problem is the body of a local reply.
@@ -293,29 +256,6 @@ func echo(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s %s", name, r.Method, r.URL.Path, r.Header.Get("X-Trace-Id"))
 	}
-}
-
-// raw is a backend that does with its connections what it likes. They are closed behind it.
-func raw(t *testing.T, serve func(net.Conn)) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // manifest is a GatewayRoute with these rules, for any host.

@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -116,14 +115,13 @@ func curl(t *testing.T, g *gateway, command string) *response {
 	t.Helper()
 	url, rest, _ := strings.Cut(command, " -H ")
 	host, path, _ := strings.Cut(url, "/")
-	var headers []string
-	if rest != "" {
-		headers = append(headers, strings.Trim(rest, "'"))
-	}
 	if host == "localhost:8081" {
-		return &response{body: scrape(t, g), Response: &http.Response{StatusCode: http.StatusOK}}
+		return g.getAdmin(t, "/"+path)
 	}
-	return g.get(t, host, "/"+path, headers...)
+	if rest == "" {
+		return g.get(t, host, "/"+path)
+	}
+	return g.get(t, host, "/"+path, strings.Trim(rest, "'"))
 }
 
 var (
@@ -206,7 +204,7 @@ func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(fmt.Errorf("test data: %w", err))
+		t.Fatal(err)
 	}
 	return string(text)
 }
