@@ -19,7 +19,6 @@ const errorsReference = "../../docs/reference/errors.md"
 // unreached are the codes that no request to a sound binary gets in a reasonable time, and why.
 var unreached = map[string]string{
 	"internal":             "stands for a bug; proxy/engine and localreply have handlers that panic and fail",
-	"route.no_backend":     "is what a table answers that no valid manifest leads to; proxy/router has one",
 	"request.body_timeout": "takes the 60 s that a body may pause, for which there is no flag; proxy/engine has a short one",
 }
 
@@ -39,6 +38,7 @@ var provocations = []provocation{
 	{"request.line_too_long", "GET /" + strings.Repeat("a", 8<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n"},
 	{"request.malformed", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"},
 	{"request.path", "GET /a%2fb"},
+	{"request.timeout", "POST /brief HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"},
 	{"request.too_many_fields", "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n"},
 	{"request.unsupported", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"},
 	{"request.version", "GET / HTTP/3.0\r\nHost: a\r\n\r\n"},
@@ -62,8 +62,7 @@ var otherwise = map[string]func(*testing.T) (status int, code string){
 // answer that had begun.
 var onlyLogged = map[string]func(*testing.T) logged{
 	"client.closed":        theClientLeaves,
-	"request.idle_timeout": func(t *testing.T) logged { return theClientDoesNotRead(t, "idle: 1s") },
-	"request.timeout":      func(t *testing.T) logged { return theClientDoesNotRead(t, "request: 2s") },
+	"request.idle_timeout": theClientDoesNotRead,
 	"upstream.truncated":   aTunnelIsCut,
 }
 
@@ -74,6 +73,7 @@ func provoked(t *testing.T) string {
 	for _, r := range []struct{ path, rest string }{
 		{"/half-rejected", "backends: [" + endpoint(backend(t, echo("sound"))) + ", {service: missing, port: 80}]"},
 		{"/redirect", "filters: {redirect: {scheme: https}}"},
+		{"/brief", "timeouts: {request: 100ms}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/rejected", "backends: [{service: missing, port: 80}]"},
 		{"/refusing", "backends: [" + endpoint(unheard(t)) + "]"},
 		{"/full", "backends: [" + endpoint(full(t)) + "]"},
@@ -224,7 +224,7 @@ func aHeadTakesTooLong(t *testing.T) (status int, code string) {
 	return r.StatusCode, r.problem(t).Code
 }
 
-func theClientDoesNotRead(t *testing.T, timeout string) logged {
+func theClientDoesNotRead(t *testing.T) logged {
 	t.Helper()
 	endless := backend(t, func(w http.ResponseWriter, _ *http.Request) {
 		for b := make([]byte, 64<<10); ; {
@@ -233,7 +233,7 @@ func theClientDoesNotRead(t *testing.T, timeout string) logged {
 			}
 		}
 	})
-	rule := fmt.Sprintf("  - timeouts: {%s}\n    backends: [%s]\n", timeout, endpoint(endless))
+	rule := fmt.Sprintf("  - timeouts: {idle: 1s}\n    backends: [%s]\n", endpoint(endless))
 	g, id := start(t, map[string]string{"r.yaml": manifest("r", rule)}), traceID()
 	g.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\nX-Trace-ID: %s\r\n\r\n", id)
 	return g.log(t, id)

@@ -108,6 +108,19 @@ func TestConnectionRemovesOnlyWhatIsForThisConnection(t *testing.T) {
 	}
 }
 
+func TestConnectionOfABackendRemovesOnlyWhatIsForThatConnection(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\r\nConnection: close, X-Trace-ID, X-Custom\r\nX-Trace-ID: forged\r\nX-Custom: for this hop\r\n" +
+		"X-Other: for all\r\nContent-Length: 0\r\n\r\n"
+	g := start(t, map[string]string{"r.yaml": route("r", "a", "/", raw(t, answering(answer)))})
+	id := traceID()
+	got := g.get(t, "a", "/", "X-Trace-ID: "+id).Header
+	for name, want := range map[string]string{"X-Trace-ID": id, "X-Custom": "", "X-Other": "for all"} {
+		if value := strings.Join(got.Values(name), "; "); value != want {
+			t.Errorf("the client got %s: %q, want %q", name, value, want)
+		}
+	}
+}
+
 func TestTraceIDsAreKeptIfTheyAreTraceIDs(t *testing.T) {
 	g := start(t, map[string]string{"r.yaml": route("r", "a", "/", backend(t, mirroring("r")))})
 	form := regexp.MustCompile(`^[0-9a-f]{32}$`)

@@ -27,6 +27,7 @@ type demoAnswer struct {
 // promises are the requests that README and `make run` tell to try, and what comes of them.
 var promises = map[string]func(*testing.T, func() *response){
 	"localhost:8080/users/42": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		r := ask()
 		if got := demo(t, r); got.Service != "user-service" || got.Path != "/users/42" || got.Headers["X-Demo"] != nil {
 			t.Errorf("reached %+v", got)
@@ -36,23 +37,27 @@ var promises = map[string]func(*testing.T, func() *response){
 		}
 	},
 	"localhost:8080/users/42 -H 'X-Version: 2'": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		got := demo(t, ask())
 		if got.Service != "user-service" || got.Path != "/v2/users/42" || strings.Join(got.Headers["X-Demo"], ",") != "v2" {
 			t.Errorf("reached %+v", got)
 		}
 	},
 	"localhost:8080/orders/7": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		if got := demo(t, ask()); got.Service != "order-service" || got.Path != "/orders/7" {
 			t.Errorf("reached %+v", got)
 		}
 	},
 	"localhost:8080/purchases/7": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		r := ask()
 		if got := r.Header.Get("Location"); r.StatusCode != 301 || got != "http://localhost:8080/orders/7" {
 			t.Errorf("got %d to %q", r.StatusCode, got)
 		}
 	},
 	"localhost:8080/products": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		reached := map[string]bool{}
 		eventually(t, "both variants", func() bool {
 			got := demo(t, ask())
@@ -64,17 +69,20 @@ var promises = map[string]func(*testing.T, func() *response){
 		})
 	},
 	"localhost:8080/products/status": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		r := ask()
 		if r.StatusCode != 200 || r.body != `{"status":"open"}` || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("got %d %q as %q", r.StatusCode, r.body, r.Header.Get("Content-Type"))
 		}
 	},
 	"localhost:8080/nothing-here": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		if r := ask(); r.StatusCode != 404 || r.problem(t).Code != "route.not_found" {
 			t.Errorf("got %d %q", r.StatusCode, r.body)
 		}
 	},
 	"localhost:8081/metrics": func(t *testing.T, ask func() *response) {
+		t.Helper()
 		if r := ask(); r.StatusCode != 200 || !strings.Contains(r.body, "\ngateway_") {
 			t.Errorf("got %d %q", r.StatusCode, r.body)
 		}
