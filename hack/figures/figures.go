@@ -126,32 +126,34 @@ func (l *lab) changes(ctx context.Context) error {
 	return nil
 }
 
-// memory fills the table and then changes as many routes again.
+// memory fills the table and then changes as many routes again, twice: what grows with the number of changes grows twice.
 func memory(ctx context.Context, l *lab) error {
 	n := cmp.Or(l.routes, 10000)
 	if err := l.fill(ctx, 0, n, true); err != nil {
 		return err
 	}
-	settle(ctx)
-	before, err := l.resident()
-	if err != nil {
-		return err
+	var resident [3]int64
+	for i := range resident {
+		if i > 0 {
+			if err := l.rewrite(ctx, n, fmt.Sprint("again", i)); err != nil {
+				return err
+			}
+		}
+		err := l.settle(ctx)
+		if err != nil {
+			return err
+		}
+		if resident[i], err = l.resident(); err != nil {
+			return err
+		}
 	}
-	if err := l.rewrite(ctx, n, "2"); err != nil {
-		return err
-	}
-	settle(ctx)
-	after, err := l.resident()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("memory: %d routes: %d MiB resident; after %d changes: %d MiB\n", n, before>>20, n, after>>20)
+	fmt.Printf("memory: %d routes: %d MiB resident; after %d changes %d MiB, after as many again %d MiB\n",
+		n, resident[0]>>20, n, resident[1]>>20, resident[2]>>20)
 	return nil
 }
 
-// cost measures what one change costs, the writing of status included.
+// cost measures what one change costs, in both shapes.
 func cost(ctx context.Context, l *lab) error {
-	const changes = 200
 	for _, shape := range []struct {
 		name    string
 		ownHost bool
@@ -162,37 +164,72 @@ func cost(ctx context.Context, l *lab) error {
 				return err
 			}
 			have = n
-			settle(ctx)
-			cpu0, err0 := l.cpu()
-			alloc0, err1 := l.metric("go_memstats_alloc_bytes_total")
-			p, err2 := newProbe()
-			if err := errors.Join(err0, err1, err2); err != nil {
+			if err := l.costAt(ctx, shape.name, shape.ownHost, n); err != nil {
 				return err
 			}
-			for i := range changes {
-				k, revision := i*7%n, fmt.Sprintf("n%d-%d", n, i)
-				if err := l.change(ctx, k, shape.ownHost, revision); err != nil {
-					return err
-				}
-				r := route(k, shape.ownHost, "")
-				if err := seen(ctx, p, string(r.Spec.Hostnames[0]), r.Spec.Rules[0].Matches[0].Path.Value, revision); err != nil {
-					return err
-				}
-			}
-			settle(ctx)
-			cpu1, err0 := l.cpu()
-			alloc1, err1 := l.metric("go_memstats_alloc_bytes_total")
-			if err := errors.Join(err0, err1); err != nil {
-				return err
-			}
-			fmt.Printf("cost: %s, %d routes: %s CPU and %.0f KiB allocated a change\n", shape.name, n,
-				(cpu1-cpu0)/changes, (alloc1-alloc0)/changes/1024)
 		}
 		if err := l.empty(ctx, have); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// costAt changes one of n routes after another and waits for each until it serves.
+func (l *lab) costAt(ctx context.Context, shape string, ownHost bool, n int) error {
+	const changes = 200
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	before, err1 := l.spent()
+	p, err2 := newProbe()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	for i := range changes {
+		k, revision := i*7%n, fmt.Sprintf("n%d-%d", n, i)
+		if err := l.change(ctx, k, ownHost, revision); err != nil {
+			return err
+		}
+		r := route(k, ownHost, "")
+		if err := seen(ctx, p, string(r.Spec.Hostnames[0]), r.Spec.Rules[0].Matches[0].Path.Value, revision); err != nil {
+			return err
+		}
+	}
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	after, err := l.spent()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("cost: %s, %d routes, a change: %.2f ms from event to swap; in all, with status, state on disk and probes, %.1f ms CPU and %.0f KiB allocated\n",
+		shape, n, 1000*(after.translating-before.translating)/(after.translations-before.translations),
+		1000*(after.cpu-before.cpu).Seconds()/changes, (after.allocated-before.allocated)/changes/1024)
+	return nil
+}
+
+// spent is what the gateway has spent since it started.
+type spent struct {
+	cpu                       time.Duration
+	allocated                 float64 // bytes
+	translating, translations float64 // seconds from the start of a translation to the end of the swap, and how often
+}
+
+func (l *lab) spent() (s spent, err error) {
+	if s.cpu, err = l.cpu(); err != nil {
+		return s, err
+	}
+	for name, value := range map[string]*float64{
+		"go_memstats_alloc_bytes_total":              &s.allocated,
+		"gateway_translation_duration_seconds_sum":   &s.translating,
+		"gateway_translation_duration_seconds_count": &s.translations,
+	} {
+		if *value, err = l.metric(name); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
 func seen(ctx context.Context, p *probe, host, path, revision string) error {

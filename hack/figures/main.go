@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 var figures = []struct {
@@ -32,6 +35,7 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	for _, name := range flag.Args() {

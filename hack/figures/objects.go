@@ -101,10 +101,19 @@ func (l *lab) serves(ips []string) (bool, error) {
 	return slices.Equal(got, ips), nil
 }
 
-// settle gives deferred work, such as status and the state on disk, time to end: it is part of the cost.
-func settle(ctx context.Context) {
+// settle waits until every status is written, and then a little for what has no metric, such as the state on disk. The latter is part of
+// the cost.
+func (l *lab) settle(ctx context.Context) error {
+	err := eventually(ctx, 5*time.Minute, "the statuses to be written", func() (bool, error) {
+		n, err := l.metric("gateway_status_pending")
+		return n == 0, err
+	})
+	if err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(3 * time.Second):
 	}
+	return nil
 }
