@@ -56,8 +56,10 @@ func (b *body) reset(window []byte, m http1.Message) {
 
 // Read reads content. The client that waits for 100 Continue gets it first.
 func (b *body) Read(p []byte) (int, error) {
-	if b.message.Continue && !b.invite() {
-		return 0, errClientClosed.With(errStopped)
+	if b.message.Continue {
+		if err := b.invite(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := b.reader.Read(p)
 	b.count += int64(n)
@@ -81,17 +83,21 @@ func (b *body) failure(err error) error {
 	return asError(err, errClientClosed)
 }
 
-// invite sends 100 Continue once. It reports whether the client will send the body.
-func (b *body) invite() bool {
+// invite sends 100 Continue once. It returns an error if the client won't send the body.
+func (b *body) invite() error {
 	b.interim.Lock()
 	defer b.interim.Unlock()
-	if b.invitation == wanted {
-		b.invitation = sent
-		if b.conn.send(continued) != nil {
+	switch b.invitation {
+	case wanted:
+		if err := b.conn.send(continued); err != nil {
 			b.invitation = refused
+			return err
 		}
+		b.invitation = sent
+	case refused:
+		return errClientClosed.With(exchange.ErrUninvited)
 	}
-	return b.invitation != refused
+	return nil
 }
 
 var continued = []byte("HTTP/1.1 100 Continue\r\n\r\n")

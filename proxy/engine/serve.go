@@ -81,9 +81,6 @@ func isAnswer(x *exchange.Exchange) bool {
 
 // fail makes the bare answer to an error that no handler turned into one.
 func fail(x *exchange.Exchange, err *exchange.Error) {
-	if t := x.Response.Tunnel; t != nil {
-		_ = t.Close() // Nothing was sent through it.
-	}
 	x.Err = err
 	x.Reply(err.Status)
 	if !isAnswer(x) {
@@ -93,7 +90,7 @@ func fail(x *exchange.Exchange, err *exchange.Error) {
 
 // answer delivers the response.
 func (c *conn) answer(x *exchange.Exchange, h head) fate {
-	if x.Response.Status == exchange.StatusClientClosed {
+	if x.Err != nil && x.Err.Status == exchange.StatusClientClosed { // A backend may have its own meaning of that number.
 		x.Reply(exchange.StatusClientClosed) // which closes a body
 		return drop
 	}

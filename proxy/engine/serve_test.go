@@ -241,6 +241,28 @@ func TestABodyThatWasNotAskedForEndsTheConnection(t *testing.T) {
 	c.ended()
 }
 
+func TestABodyIsNotAskedForOnceTheAnswerHasBegun(t *testing.T) {
+	failed := make(chan error, 1)
+	c := handle(t, func(x *exchange.Exchange) error {
+		x.Reply(200)
+		x.Response.Body, x.Response.ContentLength = io.NopCloser(readerFunc(func([]byte) (int, error) {
+			_, err := x.Request.Body.Read(make([]byte, 3))
+			failed <- err
+			return 0, io.EOF
+		})), exchange.Unknown
+		return nil
+	}).dial()
+	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+	c.expect("POST", want{200, "", true})
+	if err := <-failed; !errors.Is(err, exchange.ErrUninvited) {
+		t.Errorf("reading it failed with %v", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestAnUnreadBody(t *testing.T) {
 	for _, tt := range []struct {
 		name, request string
@@ -332,6 +354,16 @@ func TestTheOutcomeIsCounted(t *testing.T) {
 // failing gives some bytes and then an error.
 func failing(b string, err error) io.Reader {
 	return io.MultiReader(strings.NewReader(b), iotest.ErrReader(err))
+}
+
+func TestABackendMayAnswerWithTheStatusOfClientsThatLeft(t *testing.T) {
+	c := handle(t, reply(exchange.StatusClientClosed, strings.NewReader("token required"), exchange.Unknown)).dial()
+	for range 2 {
+		c.send(get)
+		if a := c.receive(http.MethodGet); a.StatusCode != 499 || a.err != nil {
+			t.Errorf("got %d, %q, %v", a.StatusCode, a.body, a.err)
+		}
+	}
 }
 
 func TestAnAnswerThatBreaksOffIsSeenToBeIncomplete(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // socket looks at a TCP connection beneath net.Conn. The connection's goroutine waits; closed and empty are called by others,
@@ -15,6 +17,8 @@ type socket struct {
 	ready func(fd uintptr) bool
 	seen  error // by look
 	look  func(fd uintptr)
+	gone  bool // by ask
+	ask   func(fd uintptr)
 }
 
 // newSocket returns nil for what is no plain TCP connection: others may hold bytes that the kernel doesn't know of.
@@ -35,6 +39,7 @@ func newSocket(c net.Conn) *socket {
 		return !first || !errors.Is(peek(fd), syscall.EAGAIN)
 	}
 	s.look = func(fd uintptr) { s.seen = peek(fd) }
+	s.ask = func(fd uintptr) { s.gone = hasEnded(fd) }
 	return s
 }
 
@@ -45,24 +50,30 @@ func (s *socket) wait() error {
 }
 
 // closed reports whether the client has ended its side, or reset the connection. A client that has only ended its side
-// counts as gone: none that wants an answer does that. With bytes waiting that nobody reads, the end behind them is not seen.
+// counts as gone: none that wants an answer does that. One that we have closed ourselves doesn't: nobody cares any more.
 func (s *socket) closed() bool {
 	if s == nil {
 		return false
 	}
-	err := s.peek()
-	return err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+	s.gone = false
+	return s.raw.Control(s.ask) == nil && s.gone
 }
 
 // empty reports whether nothing is there to be read. Without a socket nobody can tell, and it is believed to be so.
-func (s *socket) empty() bool { return s == nil || s.peek() != nil }
-
-func (s *socket) peek() error {
-	s.seen = nil
-	if err := s.raw.Control(s.look); err != nil {
-		return syscall.EAGAIN // The connection is closed by ourselves, and nobody cares any more.
+func (s *socket) empty() bool {
+	if s == nil {
+		return true
 	}
-	return s.seen
+	s.seen = nil
+	return s.raw.Control(s.look) != nil || s.seen != nil
+}
+
+// hasEnded looks for the client's end or a reset, without waiting. Unlike peek it sees them behind bytes that nobody reads, such as
+// the rest of a body that the backend doesn't take.
+func hasEnded(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p[:], 0)
+	return err == nil && n > 0
 }
 
 // errEnd is peek's result at the end of the stream.

@@ -43,17 +43,19 @@ func waiting(began chan<- struct{}, prepare func(*exchange.Exchange)) exchange.H
 
 func TestAClientThatLeavesCancelsItsExchange(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		leave func(*net.TCPConn) error
+		name    string
+		request string
+		leave   func(*net.TCPConn) error
 	}{
-		{"close", (*net.TCPConn).Close},
-		{"half-close", (*net.TCPConn).CloseWrite},
-		{"reset", func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) }},
+		{"close", get, (*net.TCPConn).Close},
+		{"half-close", get, (*net.TCPConn).CloseWrite},
+		{"reset", get, func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) }},
+		{"close behind a body that nobody reads", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 50000), (*net.TCPConn).Close},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			began, done := make(chan struct{}, 1), make(finished, 1)
 			c := handle(t, waiting(began, func(x *exchange.Exchange) { x.SetFinishers(done.list()) })).dial()
-			c.send(get)
+			c.send(tt.request)
 			<-began
 			if err := tt.leave(c.Conn.(*net.TCPConn)); err != nil {
 				t.Fatal(err)

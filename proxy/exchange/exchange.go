@@ -157,7 +157,13 @@ func (x *Exchange) Reset() {
 	x.Client, x.Timeouts = netip.Addr{}, Timeouts{}
 	x.Route, x.Match, x.Trace, x.Upstream, x.Err = nil, 0, Trace{}, Upstream{}, nil
 	x.Outcome, x.finishers, x.arena, x.body = Outcome{}, nil, x.arena[:0], staticBody{}
+	if cap(x.arena) > keptArena {
+		x.arena = nil
+	}
 }
+
+// keptArena is the largest arena that is used again, in bytes: a few large heads must not make all exchanges large.
+const keptArena = 64 << 10
 
 // Alloc returns n bytes that live until Reset, zeroed or not. Handlers build strings in them.
 func (x *Exchange) Alloc(n int) []byte {

@@ -51,6 +51,18 @@ func TestAllocGivesSeparateMemory(t *testing.T) {
 	}
 }
 
+func TestResetKeepsLittleMemory(t *testing.T) {
+	x := new(Exchange)
+	x.Alloc(keptArena)
+	if x.Reset(); cap(x.arena) != keptArena {
+		t.Errorf("%d bytes are kept, want %d: usual exchanges must not allocate", cap(x.arena), keptArena)
+	}
+	x.Alloc(keptArena + 1)
+	if x.Reset(); cap(x.arena) > keptArena {
+		t.Errorf("%d bytes are kept", cap(x.arena))
+	}
+}
+
 type flag struct{ raised int }
 
 func (f *flag) Interrupt() { f.raised++ }
@@ -114,6 +126,22 @@ func TestReplyForgetsWhatWasAnsweredBefore(t *testing.T) {
 	r := &x.Response
 	if body.closed != 1 || r.Status != 503 || r.Body != nil || r.ContentLength != 0 || r.Head.Len() != 0 {
 		t.Errorf("closed %d times, left %+v", body.closed, r)
+	}
+}
+
+type tunnel struct {
+	closing
+	io.Writer
+}
+
+func (*tunnel) CloseWrite() error { return nil }
+
+func TestReplyClosesATunnelThatIsNotUsed(t *testing.T) {
+	x, other := new(Exchange), new(tunnel)
+	x.Response.Status, x.Response.Tunnel = 101, other
+	x.Reply(500)
+	if other.closed != 1 || x.Response.Tunnel != nil {
+		t.Errorf("closed %d times, left %v", other.closed, x.Response.Tunnel)
 	}
 }
 

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"io"
 	"unsafe"
 )
@@ -33,6 +34,10 @@ type Request struct {
 	// Upgrade is the protocol that the client asks to change to ("websocket"), or empty.
 	Upgrade string
 }
+
+// ErrUninvited is the cause with which Body fails once the answer has begun, if the client waits for 100 Continue and has not got it.
+// The body won't come (RFC 9110 §10.1.1), but nothing is wrong with the client or the answer.
+var ErrUninvited = errors.New("the client was not asked for its body before the answer began")
 
 func (r *Request) reset() {
 	head := r.Head
@@ -76,9 +81,12 @@ func (x *Exchange) SetBody(b []byte) {
 
 // Reply begins an answer of the gateway's own. What a backend may have answered is closed and forgotten.
 func (x *Exchange) Reply(status int) {
+	// The answer that is thrown away can no longer fail the exchange.
 	if b := x.Response.Body; b != nil {
-		// The answer that is thrown away can no longer fail the exchange.
 		_ = b.Close()
+	}
+	if t := x.Response.Tunnel; t != nil {
+		_ = t.Close()
 	}
 	x.Response.reset()
 	x.Response.Status = status

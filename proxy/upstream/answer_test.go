@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -114,6 +115,24 @@ func TestMalformedAnswers(t *testing.T) {
 			g.fails(request(http.MethodGet), errInterim)
 			g.counts(Counters{Connects: 1})
 		})
+	}
+}
+
+func TestInterimAnswersTakeTheMemoryOfOne(t *testing.T) {
+	hint := "HTTP/1.1 103 Early Hints\r\nLink: " + strings.Repeat("x", 48<<10) + "\r\n\r\n"
+	answer := []byte(strings.Repeat(hint, maxInterim) + ok)
+	g := newGateway(t, Options{}, backend(t, func(p *peer) {
+		p.request()
+		_, _ = p.Write(answer)
+		p.awaitEnd()
+	}))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	g.exchange(request(http.MethodGet))
+	runtime.ReadMemStats(&after)
+	const most = 512 << 10 // a buffer that doubles up to the size of a head, and what the test itself takes
+	if took := after.TotalAlloc - before.TotalAlloc; took > most {
+		t.Errorf("%d bytes were allocated for heads of %d, want at most %d", took, len(hint), most)
 	}
 }
 

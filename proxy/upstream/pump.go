@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -58,8 +59,7 @@ func (c *conn) pumpBody(body io.Reader, length int64) {
 	for left := length; !c.interrupted.Load(); {
 		n, last, err := readPart(body, buf[http1.ChunkHead:][:pumpRoom], left)
 		if err != nil {
-			c.pump.err = err
-			c.Interrupt()
+			c.abandon(err)
 			return
 		}
 		out := buf[http1.ChunkHead:][:n]
@@ -77,6 +77,15 @@ func (c *conn) pumpBody(body io.Reader, length int64) {
 			c.pump.ended.Store(true)
 			return
 		}
+	}
+}
+
+// abandon ends the exchange because its request's body failed, unless the client just was not asked for it: then the answer
+// has begun, and is as good without the body.
+func (c *conn) abandon(err *exchange.Error) {
+	if !errors.Is(err, exchange.ErrUninvited) {
+		c.pump.err = err
+		c.Interrupt()
 	}
 }
 

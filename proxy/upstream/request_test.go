@@ -235,3 +235,37 @@ func TestA101AheadOfTheBodyIsRefused(t *testing.T) {
 	x.Request.Upgrade = "echo"
 	g.fails(x, errUnasked)
 }
+
+// uninvited is a body that does not come: its client waited for 100 Continue until the answer began.
+type uninvited struct{ answered chan struct{} }
+
+func (u uninvited) Read([]byte) (int, error) {
+	<-u.answered
+	return 0, errClient.With(exchange.ErrUninvited)
+}
+
+func TestABodyThatIsNotInvitedHarmsNoAnswerThatHasBegun(t *testing.T) {
+	refused := make(chan struct{})
+	addr := backend(t, func(p *peer) {
+		if p.request() == nil {
+			return
+		}
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+		<-refused
+		p.send("k")
+		p.awaitEnd()
+	})
+	g := newGateway(t, Options{}, addr)
+	b := uninvited{make(chan struct{})}
+	x := sending(http.MethodPost, b, exchange.Unknown)
+	if err := g.serve(x); err != nil {
+		t.Fatal(err)
+	}
+	close(b.answered)
+	(*conn)(x.Response.Body.(*body)).pump.done.Wait()
+	close(refused)
+	if got, err := readBody(x); got != "ok" || err != nil {
+		t.Errorf("read %q and %v", got, err)
+	}
+	g.settled()
+}

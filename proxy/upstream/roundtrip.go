@@ -58,7 +58,7 @@ func (c *conn) readHead() (rest []byte, _ *exchange.Error) {
 		default:
 			// A 100 answers an expectation, which the engine has met; clients must not need the others.
 			interim++
-			buf, filled = buf[n:], filled-n
+			filled = copy(buf, buf[n:filled])
 		}
 	}
 	return nil, errInterim
