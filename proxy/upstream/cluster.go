@@ -179,7 +179,8 @@ func (t *trip) broken(e *live.Endpoint, c *conn, err *exchange.Error) verdict {
 	if ended && c.reused && (err.Retry == exchange.RetryAlways || err.Retry == exchange.RetryReplay && t.replayable()) {
 		return afresh
 	}
-	if ended {
+	// A kept connection that ends says nothing of the endpoint: its idle time may have been over.
+	if ended && !c.reused {
 		e.Failed(t.now)
 	}
 	return giveUp

@@ -124,6 +124,9 @@ func TestAKeptConnectionThatClosesUnderARequest(t *testing.T) {
 				if n := seen(); n != 2 {
 					t.Errorf("the backend saw %d requests, want 2", n)
 				}
+				if n := g.endpoint(addr).Failures(); n != 0 {
+					t.Errorf("the race counts as %d failures of the endpoint", n)
+				}
 				g.counts(Counters{Connects: 1, Reuses: 1})
 				return
 			}
