@@ -68,18 +68,18 @@ type Writer struct {
 	Options
 	submitted chan struct{}
 
-	mu      sync.Mutex // guards what follows
-	latest  Submission
-	round   uint64
-	wanted  map[Object]*want
-	changes workqueue.TypedRateLimitingInterface[Object] // nil unless Run runs
+	mu     sync.Mutex // guards what follows
+	latest Submission
+	// absorbed is the submission that wanted was made of.
+	absorbed Submission
+	wanted   map[Object]*want
+	changes  workqueue.TypedRateLimitingInterface[Object] // nil unless Run runs
 }
 
 // want is what one object's status should be.
 type want struct {
 	report *Report // nil if nothing of ours
 	fault  string
-	round  uint64
 	// written is what was written last, until the cache has seen it.
 	written *written
 }
@@ -153,7 +153,7 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) start() workqueue.TypedRateLimitingInterface[Object] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wanted = map[Object]*want{}
+	w.absorbed, w.wanted = Submission{}, map[Object]*want{}
 	w.changes = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[Object](firstRetry, lastRetry))
 	return w.changes
@@ -163,40 +163,60 @@ func (w *Writer) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changes.ShutDown()
-	w.changes, w.wanted = nil, nil
+	w.changes, w.wanted, w.absorbed = nil, nil, Submission{}
 }
 
-// absorb queues the objects about which something else is submitted than the last time.
+// absorb queues the objects about which something else is submitted than the last time. Most of a submission is the same,
+// and at the same place: that is passed over, since it is absorbed after every translation.
 func (w *Writer) absorb() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.round++
-	for _, r := range w.latest.Reports {
-		key := r.Object()
-		wanted, known := w.wanted[key]
-		if !known {
-			wanted = &want{}
-			w.wanted[key] = wanted
-		}
-		wanted.round = w.round
-		if fault := w.latest.Faults[key]; !known || wanted.report != r || wanted.fault != fault {
-			wanted.report, wanted.fault = r, fault
-			w.changes.Add(key)
+	last, now := w.absorbed, w.latest
+	w.absorbed = now
+	moved := map[Object]bool{}
+	for i, r := range now.Reports {
+		if i >= len(last.Reports) || last.Reports[i] != r {
+			moved[r.Object()] = true
+			w.want(r, now.Faults)
 		}
 	}
-	if len(w.wanted) > len(w.latest.Reports) {
-		w.withdraw()
+	for i, r := range last.Reports {
+		if i < len(now.Reports) && now.Reports[i] == r {
+			continue
+		}
+		if key := r.Object(); !moved[key] {
+			w.withdraw(key)
+		}
+	}
+	for _, faults := range []map[Object]string{last.Faults, now.Faults} {
+		for key := range faults {
+			if wanted := w.wanted[key]; wanted != nil && wanted.report != nil {
+				w.want(wanted.report, now.Faults)
+			}
+		}
 	}
 	w.Metrics.pending.Set(float64(w.changes.Len()))
 }
 
-// withdraw queues the objects that are no longer ours to report on: they are gone or of another class.
-func (w *Writer) withdraw() {
-	for key, wanted := range w.wanted {
-		if wanted.round != w.round && wanted.report != nil {
-			wanted.report = nil
-			w.changes.Add(key)
-		}
+// want queues the object of a report unless that was wanted already.
+func (w *Writer) want(r *Report, faults map[Object]string) {
+	key := r.Object()
+	wanted, known := w.wanted[key]
+	if !known {
+		wanted = &want{}
+		w.wanted[key] = wanted
+	}
+	if fault := faults[key]; !known || wanted.report != r || wanted.fault != fault {
+		wanted.report, wanted.fault = r, fault
+		w.changes.Add(key)
+	}
+}
+
+// withdraw queues an object that is no longer ours to report on: it is gone or of another class.
+func (w *Writer) withdraw(key Object) {
+	if wanted := w.wanted[key]; wanted != nil && wanted.report != nil {
+		wanted.report = nil
+		w.changes.Add(key)
 	}
 }
 
