@@ -111,6 +111,11 @@ func (g *Gateway) Table() *router.Table { return g.router.Table() }
 // Endpoints are those of all clusters.
 func (g *Gateway) Endpoints() []live.ClusterEndpoints { return g.store.Endpoints() }
 
+// Statistics are what is known of the endpoints at this moment, by the names of their clusters.
+func (g *Gateway) Statistics() map[string][]live.Statistics {
+	return g.store.Statistics(g.compile.Now())
+}
+
 // Drain ends service without failing a request: it stops to accept, tells clients with each answer that the connection
 // closes, and waits until the last exchange has ended, or ctx. It returns how many connections it had to cut then.
 func (g *Gateway) Drain(ctx context.Context) (cut int64) {

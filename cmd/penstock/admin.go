@@ -39,7 +39,7 @@ func adminServer(metrics prometheus.Gatherer, ready readiness) http.Handler {
 func debugServer(g *proxy.Gateway) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/snapshot", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, g.Snapshot()) })
-	mux.HandleFunc("GET /debug/endpoints", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, g.Endpoints()) })
+	mux.HandleFunc("GET /debug/endpoints", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, g.Statistics()) })
 	// Here, too, an error means that the reader left.
 	mux.HandleFunc("GET /debug/table", func(w http.ResponseWriter, _ *http.Request) { _ = g.Table().Dump(w) })
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -87,14 +87,14 @@ func (l *lab) serves(ips []string) (bool, error) {
 		return false, err
 	}
 	defer r.Body.Close()
-	var clusters []live.ClusterEndpoints
+	var clusters map[string][]live.Statistics
 	if err := json.NewDecoder(r.Body).Decode(&clusters); err != nil {
 		return false, err
 	}
 	var got []string
-	for _, c := range clusters {
-		for _, e := range c.Endpoints {
-			got = append(got, e.Address)
+	for _, endpoints := range clusters {
+		for _, e := range endpoints {
+			got = append(got, e.Address.Addr().String())
 		}
 	}
 	slices.Sort(got)

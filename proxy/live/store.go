@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -127,7 +128,7 @@ type ClusterEndpoints struct {
 	Endpoints []snapshot.Endpoint `json:"endpoints"`
 }
 
-// Endpoints lists what is known, for the snapshot on disk and for debugging: sorted by cluster, then by address.
+// Endpoints lists what is known, for the snapshot on disk: sorted by cluster, then by address.
 // Clusters without endpoints are left out.
 func (s *Store) Endpoints() []ClusterEndpoints {
 	var list []ClusterEndpoints
@@ -138,4 +139,33 @@ func (s *Store) Endpoints() []ClusterEndpoints {
 	}
 	slices.SortFunc(list, func(a, b ClusterEndpoints) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	return list
+}
+
+// Statistics are what is known of one endpoint at this moment.
+type Statistics struct {
+	Address  netip.AddrPort `json:"endpoint"`
+	Draining bool           `json:"draining"`
+	InFlight int64          `json:"inFlight"`
+	// Failures counts those since the last success; Ejected says that the endpoint is avoided for them.
+	Failures int  `json:"failures"`
+	Ejected  bool `json:"ejected"`
+	// LatencyMillis is the moving average of the time to the head of an answer, in milliseconds; 0 before the first.
+	LatencyMillis float64 `json:"latencyMs"`
+}
+
+// Statistics are those of all endpoints by the names of their clusters, for debugging.
+func (s *Store) Statistics(now time.Time) map[string][]Statistics {
+	all := map[string][]Statistics{}
+	for c := range s.All() {
+		endpoints := c.Endpoints()
+		list := make([]Statistics, 0, len(endpoints.Ready)+len(endpoints.Draining))
+		for e := range endpoints.All {
+			list = append(list, Statistics{
+				Address: e.Address, Draining: len(list) >= len(endpoints.Ready), InFlight: e.InFlight(),
+				Failures: e.Failures(), Ejected: e.Ejected(now), LatencyMillis: float64(e.Latency()) / float64(time.Millisecond),
+			})
+		}
+		all[c.Name] = list
+	}
+	return all
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -261,5 +262,30 @@ func BenchmarkSetEndpoints(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestStatisticsShowWhatIsKnownOfEachEndpoint(t *testing.T) {
+	now := time.Now()
+	s := newStore()
+	err := s.SetEndpoints("a", []snapshot.Endpoint{
+		{Address: "192.0.2.1", Port: 80}, {Address: "192.0.2.2", Port: 80, State: snapshot.Draining},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, bad := s.Cluster("a").Endpoints().Ready[0], s.Cluster("a").Endpoints().Draining[0]
+	good.Begin()
+	good.Succeeded(1500 * time.Microsecond)
+	const failures = 5
+	for range failures {
+		bad.Failed(now)
+	}
+	want := map[string][]live.Statistics{"a": {
+		{Address: good.Address, InFlight: 1, LatencyMillis: 1.5},
+		{Address: bad.Address, Draining: true, Failures: failures, Ejected: true},
+	}}
+	if diff := cmp.Diff(want, s.Statistics(now), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
@@ -129,7 +129,16 @@ type rule struct {
 func newExample(t *testing.T, blocks map[string]string) *example {
 	t.Helper()
 	e := &example{blocks: blocks, upstream: proxytest.Upstream{Body: "hello\n"}}
-	if err := yaml.Unmarshal([]byte(blocks[ruleBlock]), &e.rule); err != nil {
+	// By way of JSON, which is what filters are configured with.
+	var plain any
+	if err := yaml.Unmarshal([]byte(blocks[ruleBlock]), &plain); err != nil {
+		t.Fatal(err)
+	}
+	asJSON, err := json.Marshal(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(asJSON, &e.rule); err != nil {
 		t.Fatal(err)
 	}
 	if answer, ok := blocks[answerBlock]; ok {
