@@ -28,7 +28,7 @@ func (g *countingGateway) Apply(*snapshot.Snapshot) []Problem {
 
 func snapshotOf(hosts ...string) *snapshot.Snapshot {
 	r := &snapshot.Route{ID: "shop/users/0", Hosts: hosts}
-	return snapshot.New(nil, []*snapshot.Route{r.Seal()}, nil, nil)
+	return snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{r.Seal()}})
 }
 
 func TestServing(t *testing.T) {

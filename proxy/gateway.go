@@ -64,7 +64,9 @@ func New(o Options) *Gateway {
 }
 
 // serve takes over a connection of a built-in listener, which is cleartext.
-func (g *Gateway) serve(conn net.Conn, listener string) { g.engine.ServeConn(conn, listener, "http") }
+func (g *Gateway) serve(conn net.Conn, listener string) {
+	g.engine.ServeConn(conn, engine.Connection{Listener: listener, Scheme: "http"})
+}
 
 // Listen binds listeners, before there is anything to serve; see Apply for when they accept. It fails if one can't be bound.
 func (g *Gateway) Listen(listeners []*snapshot.Listener) error { return g.listeners.Sync(listeners) }

@@ -73,7 +73,7 @@ func wish(revision string, paths ...string) *snapshot.Snapshot {
 		}).Seal())
 	}
 	cluster := (&snapshot.Cluster{Name: "backend", Protocol: snapshot.HTTP, Balancer: snapshot.LeastRequest}).Seal()
-	return snapshot.New(listeners, routes, []*snapshot.Cluster{cluster}, nil)
+	return snapshot.New(snapshot.Snapshot{Listeners: listeners, Routes: routes, Clusters: []*snapshot.Cluster{cluster}})
 }
 
 func backend(t *testing.T, h http.HandlerFunc) snapshot.Endpoint {

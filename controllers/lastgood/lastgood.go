@@ -211,7 +211,7 @@ func (r *reader) finish(e end) (State, error) {
 	if sum := sumOf(r.sum); e.Sum != sum {
 		return State{}, fmt.Errorf("%w: its sum is %s instead of %s", ErrCorrupt, sum, e.Sum)
 	}
-	s := snapshot.New(r.listeners, r.routes, r.clusters, r.secrets)
+	s := snapshot.New(snapshot.Snapshot{Listeners: r.listeners, Routes: r.routes, Clusters: r.clusters, Secrets: r.secrets})
 	if s.Version != e.Version {
 		return State{}, fmt.Errorf("%w: it reads as snapshot %s instead of %s", ErrFormat, s.Version, e.Version)
 	}

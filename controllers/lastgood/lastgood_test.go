@@ -36,8 +36,8 @@ func example() State {
 	}
 	listener := &snapshot.Listener{Name: snapshot.ListenerHTTP, Port: 8080, Protocol: snapshot.HTTP}
 	return State{
-		Snapshot: snapshot.New([]*snapshot.Listener{listener}, []*snapshot.Route{route.Seal()},
-			[]*snapshot.Cluster{cluster.Seal()}, []*snapshot.Secret{secret.Seal()}),
+		Snapshot: snapshot.New(snapshot.Snapshot{Listeners: []*snapshot.Listener{listener}, Routes: []*snapshot.Route{route.Seal()}, Clusters: []*snapshot.Cluster{cluster.Seal()}, Secrets: []*snapshot.Secret{secret.Seal()}}),
+
 		Endpoints: []live.ClusterEndpoints{{Cluster: "shop/users:80", Endpoints: []snapshot.Endpoint{
 			{Address: "10.0.0.1", Port: 8080}, {Address: "fd00::1", Port: 8080, State: snapshot.Draining},
 		}}},
@@ -47,7 +47,7 @@ func example() State {
 func TestWhatIsLoadedIsWhatWasSaved(t *testing.T) {
 	dir := t.TempDir()
 	want := example()
-	if err := Save(dir, State{Snapshot: snapshot.New(nil, nil, nil, nil)}); err != nil {
+	if err := Save(dir, State{Snapshot: snapshot.New(snapshot.Snapshot{})}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Save(dir, want); err != nil {

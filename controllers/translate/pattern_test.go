@@ -110,7 +110,7 @@ func snapshotWith(path snapshot.Path) *snapshot.Snapshot {
 	route := &snapshot.Route{
 		ID: "shop/users/0", Listeners: []string{snapshot.ListenerHTTP}, Matches: []snapshot.Match{{Path: path}}, Reject: unresolved,
 	}
-	return snapshot.New(DefaultOptions().Listeners, []*snapshot.Route{route.Seal()}, nil, nil)
+	return snapshot.New(snapshot.Snapshot{Listeners: DefaultOptions().Listeners, Routes: []*snapshot.Route{route.Seal()}})
 }
 
 // compile returns the router's problems with a snapshot. Base filters need a process around them and are left out.

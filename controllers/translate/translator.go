@@ -83,7 +83,7 @@ func (t *Translator) result() (*snapshot.Snapshot, []*Status) {
 	rules, rulesChanged := t.routes.rules()
 	clusters, clustersChanged := t.routes.clusters.list()
 	if t.snapshot == nil || rulesChanged || clustersChanged {
-		t.snapshot = snapshot.New(t.listeners, rules, clusters, nil)
+		t.snapshot = snapshot.New(snapshot.Snapshot{Listeners: t.listeners, Routes: rules, Clusters: clusters})
 	}
 	if t.routes.reported || t.policies.reported {
 		t.statuses = t.policies.appendStatuses(t.routes.statuses())

@@ -14,21 +14,27 @@ import (
 // Between two requests it holds neither a buffer nor an exchange.
 type conn struct {
 	watch
-	engine           *Engine
-	listener, scheme string
-	peer             netip.AddrPort
-	index            int  // in the engine's list
-	used             bool // it has had a request
+	engine *Engine
+	about  Connection
+	index  int  // in the engine's list
+	used   bool // it has had a request
 
 	in   *buffer // heads, and what comes behind them; nil while nothing has been read
 	have int     // bytes in it
 	body body
 }
 
-func newConn(e *Engine, nc net.Conn, listener, scheme string) *conn {
-	c := &conn{engine: e, listener: listener, scheme: scheme, peer: peerOf(nc)}
+func newConn(e *Engine, nc net.Conn, about Connection) *conn {
+	c := &conn{engine: e, about: about}
+	if !about.Peer.IsValid() {
+		c.about.Peer = peerOf(nc)
+	}
 	c.net, c.socket = nc, newSocket(nc)
 	c.body.conn = c
+	if len(about.Ahead) > 0 {
+		c.in = e.buffers.get(smallBuffer)
+		c.have, c.about.Ahead = copy(c.in.bytes, about.Ahead), nil
+	}
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,9 +101,21 @@ func New(o Options) *Engine {
 	return e
 }
 
-// ServeConn serves one connection to its end, and closes it. Listener and scheme are what its exchanges will say.
-func (e *Engine) ServeConn(nc net.Conn, listener, scheme string) {
-	c := newConn(e, nc, listener, scheme)
+// Connection is what is known of a connection before its first request.
+type Connection struct {
+	// Listener and Scheme are what its exchanges will say.
+	Listener, Scheme string
+	// Peer is the client. Zero: the other end of the socket.
+	Peer netip.AddrPort
+	// TLS is what was negotiated; nil without TLS.
+	TLS *exchange.TLS
+	// Ahead is what the client sent and somebody has read already. At most 4 KiB.
+	Ahead []byte
+}
+
+// ServeConn serves one connection to its end, and closes it.
+func (e *Engine) ServeConn(nc net.Conn, about Connection) {
+	c := newConn(e, nc, about)
 	if !e.add(c) {
 		nc.Close()
 		return

@@ -41,7 +41,7 @@ func start(t *testing.T, o Options) *fixture {
 			if err != nil {
 				return
 			}
-			go f.engine.ServeConn(c, "http", "http")
+			go f.engine.ServeConn(c, Connection{Listener: "http", Scheme: "http"})
 		}
 	}()
 	t.Cleanup(func() {

@@ -29,9 +29,10 @@ func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
 // fill sets what the engine knows.
 func (c *conn) fill(x *exchange.Exchange, h head) {
 	x.Start = c.engine.options.Now()
-	x.Protocol, x.Listener, x.Peer, x.Client = h.protocol, c.listener, c.peer, c.peer.Addr()
+	x.Protocol, x.Listener, x.TLS = h.protocol, c.about.Listener, c.about.TLS
+	x.Peer, x.Client = c.about.Peer, c.about.Peer.Addr()
 	r := &x.Request
-	r.Scheme = c.scheme
+	r.Scheme = c.about.Scheme
 	x.Refusal = h.refusal
 	c.body.reset(c.in.bytes[h.length:c.have], h.message)
 	if h.message.Length != 0 {

@@ -51,8 +51,10 @@ type Exchange struct {
 	Protocol Protocol
 	// Listener is the name of the listener that accepted the connection.
 	Listener string
-	// Peer is the other end of the connection.
+	// Peer is the other end of the connection, or what a trusted proxy's PROXY protocol header says of it.
 	Peer netip.AddrPort
+	// TLS is what was negotiated for the connection; nil without TLS. It is shared by the connection's exchanges.
+	TLS *TLS
 	// Start is when the request's head was complete.
 	Start time.Time
 	// Refusal, if set, is why the engine will not have this request routed: it is malformed or over a bound.
@@ -85,6 +87,14 @@ type Exchange struct {
 	deadline  time.Time
 	interrupt Interrupter
 	cancelled *Error
+}
+
+// TLS is what was negotiated for a connection.
+type TLS struct {
+	// ServerName is the host that the client named in its hello, in lower case; empty if it named none.
+	ServerName string
+	// Version and CipherSuite are as crypto/tls numbers them.
+	Version, CipherSuite uint16
 }
 
 // Route is what an exchange knows of the route that matched it. It is shared and must not be written.
@@ -153,7 +163,7 @@ func (x *Exchange) Reset() {
 	x.mu.Unlock()
 	x.Request.reset()
 	x.Response.reset()
-	x.Protocol, x.Listener, x.Peer, x.Start, x.Refusal = "", "", netip.AddrPort{}, time.Time{}, nil
+	x.Protocol, x.Listener, x.Peer, x.TLS, x.Start, x.Refusal = "", "", netip.AddrPort{}, nil, time.Time{}, nil
 	x.Client, x.Timeouts = netip.Addr{}, Timeouts{}
 	x.Route, x.Match, x.Trace, x.Upstream, x.Err = nil, 0, Trace{}, Upstream{}, nil
 	x.Outcome, x.finishers, x.arena, x.body = Outcome{}, nil, x.arena[:0], staticBody{}

@@ -160,7 +160,7 @@ func TestChangedClusterReachesItsRoutesOnly(t *testing.T) {
 		return upstream(c.Name + c.Host)
 	}
 	b1 := cluster("b", "1")
-	table, _ := Compile(nil, snapshot.New(nil, routes, []*snapshot.Cluster{cluster("a", "1"), b1}, nil), o)
+	table, _ := Compile(nil, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{cluster("a", "1"), b1}}), o)
 	for _, step := range []struct {
 		name     string
 		clusters []*snapshot.Cluster
@@ -176,7 +176,7 @@ func TestChangedClusterReachesItsRoutesOnly(t *testing.T) {
 		built = nil
 		before := table.routes.get("b1")
 		var problems []Problem
-		table, problems = Compile(table, snapshot.New(nil, routes, step.clusters, nil), o)
+		table, problems = Compile(table, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: step.clusters}), o)
 		if !slices.Equal(built, step.built) || len(problems) != step.problems {
 			t.Errorf("%s: built %v, problems %v", step.name, built, problems)
 		}
@@ -201,7 +201,7 @@ func TestChangedSecretReachesItsRoutes(t *testing.T) {
 	for i, value := range []string{"one", "two", "two"} {
 		before := table
 		secret := (&snapshot.Secret{Ref: secretRef("s"), Value: []byte(value)}).Seal()
-		table = compile(t, table, snapshot.New(nil, routes, []*snapshot.Cluster{clusterC}, []*snapshot.Secret{secret}))
+		table = compile(t, table, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}, Secrets: []*snapshot.Secret{secret}}))
 		x := get("h", "/")
 		if err := New(table).Serve(x); err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestSecretsCanBeReadOnlyWhileTheRouteIsBuilt(t *testing.T) {
 	spec.Filters = []snapshot.Filter{{Name: "keep", Config: readsSecret("s", "s").Config}}
 	secret := (&snapshot.Secret{Ref: secretRef("s"), Value: []byte("value")}).Seal()
 	clusters := []*snapshot.Cluster{clusterC}
-	_, problems := Compile(nil, snapshot.New(nil, []*snapshot.Route{spec.Seal()}, clusters, []*snapshot.Secret{secret}), o)
+	_, problems := Compile(nil, snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters, Secrets: []*snapshot.Secret{secret}}), o)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -127,7 +127,7 @@ func parse(lines ...string) *snapshot.Snapshot {
 var clusterC = (&snapshot.Cluster{Name: "c"}).Seal()
 
 func snapshotOf(routes ...*snapshot.Route) *snapshot.Snapshot {
-	return snapshot.New(nil, routes, []*snapshot.Cluster{clusterC}, nil)
+	return snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}})
 }
 
 // compile compiles a snapshot that must have no problem.

@@ -186,7 +186,7 @@ func TestIncrementalCompileEqualsFromScratch(t *testing.T) {
 		clusters := []*snapshot.Cluster{clusterC}
 		var table *Table
 		for step := range 50 {
-			s := snapshot.New(nil, routes, clusters, nil)
+			s := snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: clusters})
 			var problems []Problem
 			table, problems = Compile(table, s, options())
 			scratch, want := Compile(nil, s, options())

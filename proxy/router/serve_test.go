@@ -139,7 +139,7 @@ func TestBackendsGetTheirShare(t *testing.T) {
 		{Cluster: "a", Weight: 1}, {Cluster: "nothing", Weight: 0}, {Cluster: "b", Weight: 2}, {Weight: 1, Reject: 500},
 	}
 	clusters := []*snapshot.Cluster{(&snapshot.Cluster{Name: "a"}).Seal(), (&snapshot.Cluster{Name: "b"}).Seal()}
-	r := New(compile(t, nil, snapshot.New(nil, []*snapshot.Route{spec.Seal()}, clusters, nil)))
+	r := New(compile(t, nil, snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters})))
 	const n = 100_000
 	got := make(map[string]float64)
 	for range n {

@@ -35,18 +35,23 @@ func (s *Secret) Seal() *Secret {
 // Digest is the secret's content hash; zero before Seal.
 func (s *Secret) Digest() Digest { return s.digest }
 
+// Seal computes the policy's digest and returns the policy. A policy must not change afterwards.
+func (p *TLSPolicy) Seal() *TLSPolicy { p.digest = digest(p); return p }
+
+// Digest is the policy's content hash; zero before Seal.
+func (p *TLSPolicy) Digest() Digest { return p.digest }
+
 // New combines sealed parts, which must be in the order that Snapshot documents, into a snapshot with its Version.
 // It takes time linear in the number of parts, not in their size.
-func New(listeners []*Listener, routes []*Route, clusters []*Cluster, secrets []*Secret) *Snapshot {
+func New(s Snapshot) *Snapshot {
 	h := sha256.New()
-	h.Write(marshal(listeners))
-	combine(h, routes, (*Route).Digest)
-	combine(h, clusters, (*Cluster).Digest)
-	combine(h, secrets, (*Secret).Digest)
-	return &Snapshot{
-		Version: hex.EncodeToString(h.Sum(nil)), Listeners: listeners,
-		Routes: routes, Clusters: clusters, Secrets: secrets,
-	}
+	h.Write(marshal(s.Listeners))
+	combine(h, s.Routes, (*Route).Digest)
+	combine(h, s.Clusters, (*Cluster).Digest)
+	combine(h, s.TLS, (*TLSPolicy).Digest)
+	combine(h, s.Secrets, (*Secret).Digest)
+	s.Version = hex.EncodeToString(h.Sum(nil))
+	return &s
 }
 
 // combine hashes a list by the digests of its parts, many at a time: each Write has a price of its own. A zero digest

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Snapshot is one complete wish. Its lists are sorted: Listeners, Clusters and Secrets by name, Routes by
+// Snapshot is one complete wish. Its lists are sorted: Listeners, Clusters and Secrets by name, TLS by host, Routes by
 // age, namespace, name and rule index, which is the order that breaks ties between equally specific matches. Rules that
 // reject because a match of theirs could not be built come last, so that they take nothing away from an equal match.
 type Snapshot struct {
@@ -17,7 +17,9 @@ type Snapshot struct {
 	Listeners []*Listener `json:"listeners,omitempty"`
 	Routes    []*Route    `json:"routes,omitempty"`
 	Clusters  []*Cluster  `json:"clusters,omitempty"`
-	Secrets   []*Secret   `json:"secrets,omitempty"`
+	// TLS says how connections to hosts are secured; one policy a host at most.
+	TLS     []*TLSPolicy `json:"tls,omitempty"`
+	Secrets []*Secret    `json:"secrets,omitempty"`
 }
 
 // HasCluster reports whether the snapshot has a cluster of that name.
@@ -29,8 +31,12 @@ func (s *Snapshot) HasCluster(name string) bool {
 // Protocol is what a listener or a cluster speaks.
 type Protocol string
 
-// HTTP is cleartext HTTP/1.1.
-const HTTP Protocol = "HTTP"
+const (
+	// HTTP is cleartext HTTP/1.1.
+	HTTP Protocol = "HTTP"
+	// HTTPS is HTTP/1.1 over TLS; the policy of a connection is that of the host that the client names in its hello.
+	HTTPS Protocol = "HTTPS"
+)
 
 // Listener is a port that accepts requests. GatewayRoutes attach to the built-in ones.
 type Listener struct {
@@ -39,8 +45,11 @@ type Listener struct {
 	Protocol Protocol `json:"protocol"`
 }
 
-// ListenerHTTP is the name of the built-in cleartext listener.
-const ListenerHTTP = "http"
+// The names of the built-in listeners.
+const (
+	ListenerHTTP  = "http"
+	ListenerHTTPS = "https"
+)
 
 // Origin is the place in a user's objects that something came from. Conditions, logs and explain share it.
 type Origin struct {
@@ -68,6 +77,8 @@ type Route struct {
 	Filters  []Filter  `json:"filters,omitempty"`
 	Backends []Backend `json:"backends,omitempty"`
 	Timeouts Timeouts  `json:"timeouts,omitzero"`
+	// MaxRequestBody bounds the body of a request, in bytes of content; 0 means no limit.
+	MaxRequestBody int64 `json:"maxRequestBody,omitempty"`
 	// Reject, if not 0, is the status that every request of the route is answered with: the rule is invalid.
 	Reject int `json:"reject,omitempty"`
 
@@ -147,6 +158,31 @@ const (
 	Ready EndpointState = ""
 	// Draining endpoints terminate but still serve: they take requests only when no endpoint is Ready.
 	Draining EndpointState = "Draining"
+)
+
+// TLSPolicy says how connections to a host are secured.
+type TLSPolicy struct {
+	// Host is a lower-case name, exact or starting with "*."; empty for connections to hosts without a policy of their own, and
+	// for clients that name none.
+	Host   string `json:"host"`
+	Origin Origin `json:"origin"`
+	// Certificate and Key name the PEM of the certificate chain, leaf first, and of its private key. The snapshot's Secrets have the
+	// values, unless the Secret is missing or broken: then the last good certificate of that host goes on to serve.
+	Certificate Ref `json:"certificate"`
+	Key         Ref `json:"key"`
+	// MinVersion is the oldest version of TLS that is spoken.
+	MinVersion TLSVersion `json:"minVersion"`
+
+	digest Digest
+}
+
+// TLSVersion is a version of TLS.
+type TLSVersion string
+
+// The versions that a policy may ask for.
+const (
+	TLS12 TLSVersion = "1.2"
+	TLS13 TLSVersion = "1.3"
 )
 
 // Ref names one value of a Secret.

@@ -120,28 +120,30 @@ func TestVersionCoversEveryPartAndItsPlace(t *testing.T) {
 	listener := &Listener{Name: ListenerHTTP, Port: 8080, Protocol: HTTP}
 	seen := make(map[string]string)
 	for name, s := range map[string]*Snapshot{
-		"empty":         New(nil, nil, nil, nil),
-		"listener":      New([]*Listener{listener}, nil, nil, nil),
-		"route":         New(nil, []*Route{route("a")}, nil, nil),
-		"two routes":    New(nil, []*Route{route("a"), route("b")}, nil, nil),
-		"other order":   New(nil, []*Route{route("b"), route("a")}, nil, nil),
-		"cluster":       New(nil, nil, []*Cluster{cluster("a")}, nil),
-		"other cluster": New(nil, nil, []*Cluster{cluster("b")}, nil),
-		"secret":        New(nil, nil, nil, []*Secret{secret("a")}),
-		"other secret":  New(nil, nil, nil, []*Secret{secret("b")}),
+		"empty":         New(Snapshot{}),
+		"listener":      New(Snapshot{Listeners: []*Listener{listener}}),
+		"route":         New(Snapshot{Routes: []*Route{route("a")}}),
+		"two routes":    New(Snapshot{Routes: []*Route{route("a"), route("b")}}),
+		"other order":   New(Snapshot{Routes: []*Route{route("b"), route("a")}}),
+		"cluster":       New(Snapshot{Clusters: []*Cluster{cluster("a")}}),
+		"other cluster": New(Snapshot{Clusters: []*Cluster{cluster("b")}}),
+		"secret":        New(Snapshot{Secrets: []*Secret{secret("a")}}),
+		"TLS":           New(Snapshot{TLS: []*TLSPolicy{(&TLSPolicy{Host: "a"}).Seal()}}),
+		"other TLS":     New(Snapshot{TLS: []*TLSPolicy{(&TLSPolicy{Host: "a", MinVersion: TLS13}).Seal()}}),
+		"other secret":  New(Snapshot{Secrets: []*Secret{secret("b")}}),
 	} {
 		if other, ok := seen[s.Version]; ok {
 			t.Errorf("%s has the version of %s", name, other)
 		}
 		seen[s.Version] = name
 	}
-	if a, b := New(nil, []*Route{route("a")}, nil, nil), New(nil, []*Route{route("a")}, nil, nil); a.Version != b.Version {
+	if a, b := New(Snapshot{Routes: []*Route{route("a")}}), New(Snapshot{Routes: []*Route{route("a")}}); a.Version != b.Version {
 		t.Error("equal snapshots have different versions")
 	}
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	s := New(nil, nil, nil, []*Secret{(&Secret{Ref: Ref{"ns", "name", "key"}, Value: PrivateBytes("hunter2")}).Seal()})
+	s := New(Snapshot{Secrets: []*Secret{(&Secret{Ref: Ref{"ns", "name", "key"}, Value: PrivateBytes("hunter2")}).Seal()}})
 	marshalled, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
