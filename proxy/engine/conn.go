@@ -11,7 +11,7 @@ import (
 )
 
 // conn is one client's connection. It is used by the goroutine that serves it, but for its watch.
-// Between two requests it holds neither a buffer nor an exchange.
+// Between two requests it holds neither a buffer nor an exchange, if it is a plain TCP connection.
 type conn struct {
 	watch
 	engine *Engine
@@ -19,9 +19,12 @@ type conn struct {
 	index  int  // in the engine's list
 	used   bool // it has had a request
 
-	in   *buffer // heads, and what comes behind them; nil while nothing has been read
-	have int     // bytes in it
-	body body
+	in     *buffer            // heads, and what comes behind them; nil while nothing has been read
+	have   int                // bytes in it
+	x      *exchange.Exchange // of the request whose head is being read; nil before its first byte
+	headBy int64              // when that head must be complete, in coarse time; 0 before its first byte
+	turn   turn
+	body   body
 }
 
 func newConn(e *Engine, nc net.Conn, about Connection) *conn {
@@ -31,6 +34,7 @@ func newConn(e *Engine, nc net.Conn, about Connection) *conn {
 	}
 	c.net, c.socket = nc, newSocket(nc)
 	c.body.conn = c
+	c.headBy = c.deadline(e.options.Timeouts.Head)
 	if len(about.Ahead) > 0 {
 		c.in = e.buffers.get(smallBuffer)
 		c.have, c.about.Ahead = copy(c.in.bytes, about.Ahead), nil
@@ -81,22 +85,71 @@ func (e *Engine) panicked(v any) {
 	e.options.Log.Error("a handler panicked", "panic", v, "stack", string(debug.Stack()))
 }
 
-// next reads one request and serves it.
+// next waits for a request and serves it; in turns, as many as come.
 func (c *conn) next() fate {
-	if c.have == 0 && !c.await() {
-		return drop
+	if c.socket.takesTurns() {
+		return c.takeTurns()
 	}
-	x := c.engine.exchanges.Get().(*exchange.Exchange)
-	h, ok := c.readHead(x)
-	f := drop
-	if ok {
-		c.used = true
-		f = c.serveExchange(x, h)
+	for {
+		if h, ok := c.parse(); ok {
+			return c.settle(h)
+		}
+		deadline, ok := c.pause()
+		if !ok {
+			return drop
+		}
+		c.room()
+		n, err := c.receive(c.in.bytes[c.have:], deadline)
+		c.resume()
+		if n == 0 {
+			return c.overdue(err)
+		}
+		c.have += n
 	}
-	x.Reset()
-	c.engine.exchanges.Put(x)
+}
+
+// head is what the codec says about a request.
+type head struct {
+	length   int // bytes; 0 if it was refused
+	message  http1.Message
+	protocol exchange.Protocol
+	refusal  *exchange.Error
+}
+
+// parse returns the head that has been read, or false if there is none yet or not the whole.
+func (c *conn) parse() (h head, ok bool) {
+	if c.have == 0 {
+		return h, false
+	}
+	if c.x == nil {
+		c.x = c.engine.exchanges.Get().(*exchange.Exchange)
+	}
+	var err error
+	h.length, h.message, h.protocol, err = http1.ParseRequest(c.in.bytes[:c.have], &c.x.Request, c.engine.options.Limits)
+	switch {
+	case err != nil:
+		h.refusal = asError(err, errInternal)
+	case h.length == 0 && c.have == len(c.in.bytes):
+		c.in = c.engine.buffers.grow(c.in, c.have)
+		c.x.Reset() // What was read lies in the old buffer.
+	}
+	return h, h.length > 0 || err != nil
+}
+
+// settle serves the request whose head has been read.
+func (c *conn) settle(h head) fate {
+	c.used = true
+	f := c.serveExchange(c.x, h)
+	c.dismiss()
 	c.advance(f)
 	return f
+}
+
+// dismiss gives the exchange back.
+func (c *conn) dismiss() {
+	c.x.Reset()
+	c.engine.exchanges.Put(c.x)
+	c.x, c.headBy = nil, 0
 }
 
 // advance makes what was read behind the request the beginning of the next one, if there may be one.
@@ -105,54 +158,57 @@ func (c *conn) advance(f fate) {
 	if f == again {
 		c.have = copy(c.in.bytes, c.body.reader.Rest())
 	}
-	if c.have == 0 {
+	c.rest()
+}
+
+// rest gives the buffer back if nothing is in it.
+func (c *conn) rest() {
+	if c.have == 0 && c.in != nil {
 		c.in.release()
 		c.in = nil
 	}
 }
 
-// await waits for the first bytes of a request, without a buffer where that can be had. It reports whether there are any.
-func (c *conn) await() bool {
-	patience := c.engine.options.Timeouts.Head
-	if c.used {
-		patience = c.engine.options.Timeouts.KeepAlive
-		c.enter(idle)
-		defer c.leaveIdle()
-		// Drain first says that it drains, and then looks for idle connections.
-		if c.engine.draining.Load() {
-			return false
-		}
+// room makes sure that there is a buffer to read into.
+func (c *conn) room() {
+	if c.in == nil {
+		c.in = c.engine.buffers.get(smallBuffer)
 	}
-	deadline := c.deadline(patience)
-	if !c.awaitReadable(deadline) {
-		return false
-	}
-	c.in = c.engine.buffers.get(smallBuffer)
-	c.have, _ = c.receive(c.in.bytes, deadline)
-	if c.have == 0 {
-		c.in.release()
-		c.in = nil
-	}
-	return c.have > 0
 }
 
-// awaitReadable waits until there is something to read, as a rule, if the socket can tell.
-func (c *conn) awaitReadable(deadline int64) bool {
-	if c.socket == nil {
-		return true
+// pause begins a wait for further bytes of a head; resume must follow. It returns when the client has had time enough, or false if the
+// connection is to end instead.
+func (c *conn) pause() (deadline int64, ok bool) {
+	if c.headBy == 0 && c.have > 0 {
+		c.headBy = c.deadline(c.engine.options.Timeouts.Head)
 	}
-	c.read.arm(deadline)
-	// Whoever stops the reading says so and then looks for an armed timer.
-	if c.stopped.Load() {
-		c.read.disarm()
-		return false
+	if c.headBy != 0 {
+		return c.headBy, true
 	}
-	if c.socket.wait() != nil {
-		c.read.disarm()
-		return false
+	c.enterIdle(c.engine.clock.Load())
+	// Drain first says that it drains, and then looks for idle connections.
+	return c.deadline(c.engine.options.Timeouts.KeepAlive), !c.engine.draining.Load()
+}
+
+// resume ends a wait.
+func (c *conn) resume() {
+	if c.headBy == 0 {
+		c.leaveIdle()
 	}
-	c.settleRead(1)
-	return true
+}
+
+// overdue is what becomes of a connection after a wait that ended with err.
+func (c *conn) overdue(err error) fate {
+	if c.x == nil {
+		c.rest()
+		return drop
+	}
+	if isTimeout(err) && !c.stopped.Load() {
+		return c.settle(head{refusal: errHeadTimeout})
+	}
+	c.dismiss()
+	c.advance(drop)
+	return drop
 }
 
 // deadline is that much coarse time from now.
@@ -174,41 +230,6 @@ func (c *conn) receive(p []byte, deadline int64) (int, error) {
 func (c *conn) settleRead(n int) {
 	if !c.read.disarm() && n > 0 {
 		c.reviveRead()
-	}
-}
-
-// head is what the codec says about a request.
-type head struct {
-	length   int // bytes; 0 if it was refused
-	message  http1.Message
-	protocol exchange.Protocol
-	refusal  *exchange.Error
-}
-
-// readHead reads until the head is complete or refused. It returns false if the client left before.
-func (c *conn) readHead(x *exchange.Exchange) (head, bool) {
-	deadline := c.deadline(c.engine.options.Timeouts.Head)
-	for {
-		n, m, p, err := http1.ParseRequest(c.in.bytes[:c.have], &x.Request, c.engine.options.Limits)
-		if n > 0 || err != nil {
-			h := head{length: n, message: m, protocol: p}
-			if err != nil {
-				h.refusal = asError(err, errInternal)
-			}
-			return h, true
-		}
-		if c.have == len(c.in.bytes) {
-			c.in = c.engine.buffers.grow(c.in, c.have)
-			x.Reset() // What was read lies in the old buffer.
-		}
-		got, err := c.receive(c.in.bytes[c.have:], deadline)
-		c.have += got
-		switch {
-		case got == 0 && isTimeout(err) && !c.stopped.Load():
-			return head{refusal: errHeadTimeout}, true
-		case got == 0:
-			return head{}, false
-		}
 	}
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"time"
 
@@ -118,7 +117,8 @@ func (c *conn) answer(x *exchange.Exchange, h head) fate {
 	case err != nil:
 		x.Err = c.blame(x, err)
 		if o.Framing(&x.Response) == http1.ByClose {
-			c.reset()
+			// Where a plain end would look like a complete answer.
+			c.socket.reset()
 		}
 		return drop
 	case o.KeepAlive && o.Framing(&x.Response) != http1.ByClose && c.body.discard():
@@ -141,13 +141,6 @@ func (c *conn) blame(x *exchange.Exchange, err error) *exchange.Error {
 	return asError(err, errTruncated)
 }
 
-// reset makes closing the connection look like a failure, where a plain end would look like a complete answer.
-func (c *conn) reset() {
-	if tcp, ok := c.net.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // Without it the client can't tell; there is nothing else to do.
-	}
-}
-
 // Causes of errInternal.
 var (
 	errPanic    = errors.New("a handler panicked; the log has its stack")
@@ -156,7 +149,16 @@ var (
 
 // send writes b, which the client may take Timeouts.Write to accept.
 func (c *conn) send(b []byte) error {
+	if c.aborted.Load() {
+		return errClientClosed.With(errStopped)
+	}
+	if n := c.socket.write(b); n == len(b) {
+		return nil
+	} else {
+		b = b[n:]
+	}
 	c.write.arm(c.deadline(c.engine.options.Timeouts.Write))
+	// Whoever aborts says so and then looks for an armed timer.
 	if c.aborted.Load() {
 		c.write.disarm()
 		return errClientClosed.With(errStopped)

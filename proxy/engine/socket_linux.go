@@ -1,52 +1,90 @@
 package engine
 
 import (
-	"errors"
 	"net"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// socket looks at a TCP connection beneath net.Conn. The connection's goroutine waits; closed and empty are called by others,
-// one at a time.
+// socket is the TCP connection beneath a client's connection. The connection's goroutine reads and writes; closed and empty are
+// called by others, one at a time.
 type socket struct {
-	raw syscall.RawConn
+	tcp   *net.TCPConn
+	raw   syscall.RawConn
+	plain bool // nothing lies between the connection and the socket
+	fd    int  // in a turn
 
-	asked bool
-	ready func(fd uintptr) bool
-	seen  error // by look
-	look  func(fd uintptr)
-	gone  bool // by ask
-	ask   func(fd uintptr)
+	seen error // by look
+	look func(fd uintptr)
+	gone bool // by ask
+	ask  func(fd uintptr)
 }
 
-// newSocket returns nil for what is no plain TCP connection: others may hold bytes that the kernel doesn't know of.
+const noDescriptor = -1
+
+// newSocket returns nil if there is no TCP connection beneath c.
 func newSocket(c net.Conn) *socket {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return nil
+	tcp, plain := c.(*net.TCPConn)
+	for tcp == nil {
+		over, ok := c.(interface{ NetConn() net.Conn }) // as a tls.Conn has it
+		if !ok {
+			return nil
+		}
+		c = over.NetConn()
+		tcp, _ = c.(*net.TCPConn)
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	s := &socket{raw: raw}
-	s.ready = func(fd uintptr) bool {
-		// The poller tells of changes only, so what may have come before is looked for once. After that a change is enough.
-		first := !s.asked
-		s.asked = true
-		return !first || !errors.Is(peek(fd), syscall.EAGAIN)
-	}
+	s := &socket{tcp: tcp, raw: raw, plain: plain, fd: noDescriptor}
 	s.look = func(fd uintptr) { s.seen = peek(fd) }
 	s.ask = func(fd uintptr) { s.gone = hasEnded(fd) }
 	return s
 }
 
-// wait returns when there is something to read, or there was a moment ago, so that no buffer is held before.
-func (s *socket) wait() error {
-	s.asked = false
-	return s.raw.Read(s.ready)
+// takesTurns reports whether read and write reach the client.
+func (s *socket) takesTurns() bool { return s != nil && s.plain }
+
+// read reads in a turn, without waiting. It returns false if the client has ended its side or reset the connection.
+func (s *socket) read(p []byte) (n int, ok bool) {
+	for {
+		r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		switch {
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
+			return 0, true
+		case errno != 0:
+			return 0, false
+		default:
+			return int(r), r > 0
+		}
+	}
+}
+
+// write writes in a turn what the kernel takes without waiting. Outside of turns, and on failure, that is nothing.
+func (s *socket) write(p []byte) int {
+	if s == nil || s.fd == noDescriptor {
+		return 0
+	}
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	if errno != 0 {
+		return 0 // It will come again when waiting is allowed.
+	}
+	return int(n)
+}
+
+// reset makes closing the connection look like a failure to the client, whatever lies above.
+func (s *socket) reset() {
+	if s == nil {
+		return
+	}
+	_ = s.tcp.SetLinger(0) // Without it the client can't tell; there is nothing else to do.
+	if !s.plain {
+		s.tcp.Close() // before TLS says that all is well
+	}
 }
 
 // closed reports whether the client has ended its side, or reset the connection. A client that has only ended its side

@@ -60,6 +60,12 @@ func (w *watch) enter(p phase) {
 	w.mu.Unlock()
 }
 
+// enterIdle begins the wait for a further request.
+func (w *watch) enterIdle(now int64) {
+	w.enter(idle)
+	w.look.Store(now + int64(lookAfter))
+}
+
 // cancelled is why the exchange was cancelled, or nil.
 func (w *watch) cancelled() *exchange.Error {
 	w.mu.Lock()
@@ -90,11 +96,25 @@ func (w *watch) sweep(clock int64, wall time.Time) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.exchange == nil || w.exchange.Cancelled() != nil {
+	if w.exchange == nil {
+		w.lookIdle()
+		return
+	}
+	if w.exchange.Cancelled() != nil {
 		return
 	}
 	if cause := w.verdict(clock, wall); cause != nil {
 		w.abortLocked(cause)
+	}
+}
+
+// lookIdle ends the wait for a further request of a client that has left: its end may have come along with the request before, and
+// the poller then says nothing of it.
+func (w *watch) lookIdle() {
+	w.look.Store(0) // once is enough
+	if w.phase == idle && w.socket.closed() && w.socket.empty() {
+		w.stopped.Store(true)
+		w.wake(&w.read, w.net.SetReadDeadline)
 	}
 }
 

@@ -24,9 +24,10 @@ type conn struct {
 	nc        *net.TCPConn
 	upstreams *Upstreams
 	pool      *pool
-	peek      peeker
+	socket    socket
 	idleSince time.Time
 	reused    bool
+	drained   bool // the last read left nothing behind
 
 	// Of the exchange that it serves.
 	x           *exchange.Exchange
@@ -43,7 +44,7 @@ type conn struct {
 
 func newConn(nc *net.TCPConn, u *Upstreams, p *pool) *conn {
 	c := &conn{nc: nc, upstreams: u, pool: p}
-	c.peek.open(nc)
+	c.socket.open(nc)
 	c.read.set, c.write.set = nc.SetReadDeadline, nc.SetWriteDeadline
 	return c
 }
@@ -115,11 +116,10 @@ func (c *conn) cause() *exchange.Error {
 func (c *conn) Read(p []byte) (int, error) {
 	// Who comes back to read has moved on what was read before.
 	c.patience.moved(c.upstreams.now)
-	if end := c.patience.end(); !c.read.rings(end) {
-		c.ring(&c.read, end)
-	}
+	c.ringRead()
 	for {
 		n, err := c.nc.Read(p)
+		c.drained = n < len(p)
 		if n > 0 {
 			return n, nil // An error comes again.
 		}
@@ -129,6 +129,13 @@ func (c *conn) Read(p []byte) (int, error) {
 		if err := c.woken(&c.read); err != nil {
 			return 0, err
 		}
+	}
+}
+
+// ringRead makes sure that a wait for the backend ends with patience.
+func (c *conn) ringRead() {
+	if end := c.patience.end(); !c.read.rings(end) {
+		c.ring(&c.read, end)
 	}
 }
 

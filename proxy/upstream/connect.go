@@ -19,7 +19,7 @@ func (t *trip) connect(e *live.Endpoint, until time.Time) (*conn, *exchange.Erro
 		if c == nil {
 			break
 		}
-		if c.peek.isQuiet() {
+		if t.trusts(c) || c.socket.isQuiet() {
 			c.reused = true
 			t.upstreams.counters.reuses.Add(1)
 			return c, nil
@@ -32,6 +32,16 @@ func (t *trip) connect(e *live.Endpoint, until time.Time) (*conn, *exchange.Erro
 		return nil, err
 	}
 	return newConn(nc, t.upstreams, p), nil
+}
+
+// briefly is for how long a kept connection may be trusted without a look at it.
+const briefly = 100 * time.Microsecond
+
+// trusts reports whether the connection can be used without a look at it. Its last answer was read to the last byte that had come,
+// and that was a moment ago: a look would see no more than one that is made too early. If the backend is closing the connection the
+// request can be sent again.
+func (t *trip) trusts(c *conn) bool {
+	return c.drained && t.now.Sub(c.idleSince) < briefly && t.replayable()
 }
 
 // interruptFunc interrupts by a function.

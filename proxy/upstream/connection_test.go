@@ -28,7 +28,7 @@ func (g *gateway) idleConn(addr netip.AddrPort) *conn {
 // awaitNoise returns when what the backend did to its idle connection has arrived.
 func (g *gateway) awaitNoise(addr netip.AddrPort) {
 	g.t.Helper()
-	for c := g.idleConn(addr); c.peek.isQuiet(); {
+	for c := g.idleConn(addr); c.socket.isQuiet(); {
 		runtime.Gosched()
 	}
 }

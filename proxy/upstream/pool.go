@@ -55,7 +55,7 @@ func (p *pool) sweep(oldest time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
-		over := c.idleSince.Before(oldest) || !c.peek.isQuiet()
+		over := c.idleSince.Before(oldest) || !c.socket.isQuiet()
 		if over {
 			c.nc.Close()
 		}

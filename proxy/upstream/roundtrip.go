@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
+	"os"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
@@ -20,15 +22,12 @@ const (
 func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 	c.out = http1.AppendRequest(c.out[:0], &c.x.Request)
 	c.out = append(c.out, small...)
-	if sent, err := c.send(c.out); err != nil && sent == 0 {
-		return failure(err, errUnsent)
-	} else if err != nil {
-		return failure(err, errReset)
+	buf := c.x.Alloc(headRoom)
+	filled, err := c.ask(buf, streams)
+	if err != nil {
+		return err
 	}
-	if streams {
-		c.startPump()
-	}
-	rest, err := c.readHead()
+	rest, err := c.readHead(buf, filled)
 	if err != nil {
 		return err
 	}
@@ -37,20 +36,69 @@ func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 	return c.answer(rest)
 }
 
-// readHead reads up to the end of the answer's head. It returns what was read behind it; the room behind that is free.
-func (c *conn) readHead() (rest []byte, _ *exchange.Error) {
-	buf, filled := c.x.Alloc(headRoom), 0
+// ask sends the request, or its head and its body from elsewhere, and reads the first bytes of the answer.
+func (c *conn) ask(p []byte, streams bool) (int, *exchange.Error) {
+	if streams {
+		if err := c.sendRest(0); err != nil {
+			return 0, err
+		}
+		c.startPump()
+		return c.readFirst(p)
+	}
+	c.ringRead()
+	c.socket.begin(c.out, p)
+	for {
+		err := c.socket.turn()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if err := c.woken(&c.read); err != nil {
+				return 0, err
+			}
+		case c.socket.wrote < len(c.out):
+			if err := c.sendRest(c.socket.wrote); err != nil {
+				return 0, err
+			}
+			return c.readFirst(p)
+		case err != nil:
+			return 0, failure(err, errReset)
+		default:
+			c.drained = c.socket.read < len(p)
+			return c.socket.read, nil
+		}
+	}
+}
+
+// sendRest sends what is in out, of which some bytes have been sent already.
+func (c *conn) sendRest(sent int) *exchange.Error {
+	n, err := c.send(c.out[sent:])
+	switch {
+	case err == nil:
+		return nil
+	case sent+n == 0:
+		return failure(err, errUnsent)
+	}
+	return failure(err, errReset)
+}
+
+func (c *conn) readFirst(p []byte) (int, *exchange.Error) {
+	n, err := c.Read(p)
+	if err != nil {
+		return 0, failure(err, errReset)
+	}
+	return n, nil
+}
+
+// readHead reads up to the end of the answer's head, of which buf has the first bytes. It returns what was read behind it; the room
+// behind that is free.
+func (c *conn) readHead(buf []byte, filled int) (rest []byte, _ *exchange.Error) {
 	for interim := 0; interim <= maxInterim; {
 		n, m, err := http1.ParseResponse(buf[:filled], &c.x.Response, c.x.Request.Method, c.upstreams.limits)
 		switch status := c.x.Response.Status; {
 		case err != nil:
 			return nil, failure(err, errCut)
 		case n == 0:
-			begun := filled > 0 || interim > 0
-			if buf, filled, err = c.readMore(buf, filled); err != nil && begun {
+			if buf, filled, err = c.readMore(buf, filled); err != nil {
 				return nil, failure(err, errCut)
-			} else if err != nil {
-				return nil, failure(err, errReset)
 			}
 		case status >= 200 || status == http.StatusSwitchingProtocols:
 			c.message = m

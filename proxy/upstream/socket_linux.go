@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// socket is what lies beneath a connection. It is used by one goroutine at a time.
+//
+// The usual round trip, whose request lies ready, is made in the callback of one RawConn.Read: it writes, waits and reads. The
+// poller loses no change between the two, so there is no read that only finds that the answer is not there yet.
+type socket struct {
+	raw   syscall.RawConn
+	look  func(fd uintptr)      // made once, so that using them does not allocate
+	trade func(fd uintptr) bool // likewise
+	quiet bool                  // by look
+
+	// By trade.
+	out, in     []byte
+	asked       bool
+	wrote, read int
+	err         error
+}
+
+func (s *socket) open(nc *net.TCPConn) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return // It is closed already, which the first write will tell.
+	}
+	s.raw, s.look, s.trade = raw, s.peek, s.inTurn
+}
+
+// isQuiet reports whether the connection is open and nothing waits to be read. The end of the stream means that the backend
+// closed it; any byte would be taken for the answer to the next request.
+func (s *socket) isQuiet() bool {
+	if s.raw == nil {
+		return false
+	}
+	s.quiet = false
+	return s.raw.Control(s.look) == nil && s.quiet
+}
+
+func (s *socket) peek(fd uintptr) {
+	var b byte
+	// Neither waits nor allocates, unlike syscall.Recvfrom with its source address.
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	s.quiet = errno == syscall.EAGAIN
+}
+
+// begin prepares a round trip that sends out and reads the first bytes of the answer into in.
+func (s *socket) begin(out, in []byte) {
+	s.out, s.in, s.asked, s.wrote, s.read, s.err = out, in, false, 0, 0, nil
+}
+
+// turn makes the round trip, or goes on with it if the read deadline ended it. Afterwards wrote and read tell how far it came. If less
+// than all was written nothing was read: the rest is to be written by other means, which can wait or tell what is wrong.
+func (s *socket) turn() error {
+	if s.raw == nil {
+		return nil
+	}
+	if err := s.raw.Read(s.trade); err != nil {
+		return err
+	}
+	return s.err
+}
+
+// inTurn is the callback. It returns false to wait for a change.
+func (s *socket) inTurn(fd uintptr) (done bool) {
+	if !s.asked {
+		s.asked = true
+		if n, errno := rawIO(syscall.SYS_WRITE, fd, s.out); errno == 0 {
+			s.wrote = n
+		}
+		return s.wrote < len(s.out)
+	}
+	if s.wrote < len(s.out) {
+		return true
+	}
+	n, errno := rawIO(syscall.SYS_READ, fd, s.in)
+	switch {
+	case errno == syscall.EAGAIN:
+		return false
+	case errno != 0:
+		s.err = errno
+	case n == 0:
+		s.err = io.EOF
+	}
+	s.read = n
+	return true
+}
+
+// rawIO makes a system call that does not wait, and so need not tell the scheduler.
+func rawIO(call, fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		if errno == 0 {
+			return int(n), 0
+		}
+		if errno != syscall.EINTR {
+			return 0, errno
+		}
+	}
+}
