@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
@@ -15,10 +16,12 @@ import (
 // exchange; Interrupt may be called from any. Errors are an *exchange.Error.
 type body struct {
 	conn     *conn
+	exchange *exchange.Exchange
 	reader   http1.BodyReader
 	patience time.Duration
 	message  http1.Message
 	count    int64 // bytes of content
+	pace     pace
 	done     atomic.Bool
 
 	interim    sync.Mutex // guards what follows, and that no 100 is written into an answer
@@ -43,10 +46,11 @@ var (
 // errStopped is what waits for the client give after an abort, and reads of a body after an Interrupt.
 var errStopped = errors.New("the wait for the client was ended")
 
-// reset begins the body of m, of which window has been read already.
-func (b *body) reset(window []byte, m http1.Message) {
+// reset begins the body of m, which is x's request, of which window has been read already.
+func (b *body) reset(x *exchange.Exchange, window []byte, m http1.Message) {
 	b.reader.Reset((*source)(b.conn), window, m)
-	b.patience, b.message, b.count = b.conn.engine.options.Timeouts.Body, m, 0
+	b.exchange, b.message, b.count, b.pace = x, m, 0, pace{}
+	b.patience = b.conn.engine.options.Timeouts.Body
 	b.done.Store(m.Length == 0)
 	b.invitation = needless
 	if m.Continue && len(window) == 0 {
@@ -67,10 +71,19 @@ func (b *body) Read(p []byte) (int, error) {
 		b.conn.moved()
 	}
 	b.done.Store(b.reader.Done())
+	if b.isTooLarge() {
+		return 0, exchange.ErrBodyTooLarge
+	}
 	if err == nil || isEnd(err) {
 		return n, err
 	}
 	return n, b.failure(err)
+}
+
+// isTooLarge reports whether more has come than the route allows, which of a body in chunks only its bytes tell.
+func (b *body) isTooLarge() bool {
+	most := b.exchange.MaxRequestBody
+	return most > 0 && b.count > most
 }
 
 func (b *body) failure(err error) error {
@@ -138,10 +151,10 @@ func (b *body) discard() bool {
 		return false
 	}
 	b.patience = wasteTime
-	waste := b.conn.engine.buffers.get(smallBuffer)
-	defer waste.release()
+	waste := b.conn.engine.options.Buffers.Get(buffer.Small)
+	defer waste.Release()
 	for left := maxWaste; left > 0; {
-		n, err := b.reader.Read(waste.bytes)
+		n, err := b.reader.Read(waste.Bytes)
 		if err != nil {
 			return b.reader.Done()
 		}
@@ -156,5 +169,9 @@ type source conn
 // Read reads from the client, who may take the body's patience.
 func (s *source) Read(p []byte) (int, error) {
 	c := (*conn)(s)
-	return c.receive(p, c.deadline(c.body.patience))
+	b, began := &c.body, c.engine.clock.Load()
+	n, err := c.receive(p, began+int64(b.pace.allowance(b.patience, &c.engine.options.Timeouts)))
+	b.pace.waited += time.Duration(c.engine.clock.Load() - began)
+	b.pace.bytes += int64(n)
+	return n, err
 }

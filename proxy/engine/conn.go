@@ -6,12 +6,13 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
 
 // conn is one client's connection. It is used by the goroutine that serves it, but for its watch.
-// Between two requests it holds neither a buffer nor an exchange, if it is a plain TCP connection.
+// Between two requests it holds neither a buffer nor an exchange.
 type conn struct {
 	watch
 	engine *Engine
@@ -19,12 +20,15 @@ type conn struct {
 	index  int  // in the engine's list
 	used   bool // it has had a request
 
-	in     *buffer            // heads, and what comes behind them; nil while nothing has been read
+	in     *buffer.Buffer     // heads, and what comes behind them; nil while nothing has been read
 	have   int                // bytes in it
+	first  [1]byte            // where the wait for a request's first byte reads, if it takes no turns
 	x      *exchange.Exchange // of the request whose head is being read; nil before its first byte
 	headBy int64              // when that head must be complete, in coarse time; 0 before its first byte
 	turn   turn
 	body   body
+	// sending is the pace at which the client accepts the present answer.
+	sending pace
 }
 
 func newConn(e *Engine, nc net.Conn, about Connection) *conn {
@@ -36,8 +40,8 @@ func newConn(e *Engine, nc net.Conn, about Connection) *conn {
 	c.body.conn = c
 	c.headBy = c.deadline(e.options.Timeouts.Head)
 	if len(about.Ahead) > 0 {
-		c.in = e.buffers.get(smallBuffer)
-		c.have, c.about.Ahead = copy(c.in.bytes, about.Ahead), nil
+		c.in = e.options.Buffers.Get(buffer.Small)
+		c.have, c.about.Ahead = copy(c.in.Bytes, about.Ahead), nil
 	}
 	return c
 }
@@ -98,14 +102,27 @@ func (c *conn) next() fate {
 		if !ok {
 			return drop
 		}
-		c.room()
-		n, err := c.receive(c.in.bytes[c.have:], deadline)
+		n, err := c.readMore(deadline)
 		c.resume()
 		if n == 0 {
 			return c.overdue(err)
 		}
 		c.have += n
 	}
+}
+
+// readMore reads behind what has been read of a head. It waits for the first byte without a buffer: what came along with that byte
+// waits in the TLS connection, for the next read.
+func (c *conn) readMore(deadline int64) (int, error) {
+	if c.have > 0 {
+		return c.receive(c.in.Bytes[c.have:], deadline)
+	}
+	n, err := c.receive(c.first[:], deadline)
+	if n > 0 {
+		c.room()
+		c.in.Bytes[0] = c.first[0]
+	}
+	return n, err
 }
 
 // head is what the codec says about a request.
@@ -125,15 +142,24 @@ func (c *conn) parse() (h head, ok bool) {
 		c.x = c.engine.exchanges.Get().(*exchange.Exchange)
 	}
 	var err error
-	h.length, h.message, h.protocol, err = http1.ParseRequest(c.in.bytes[:c.have], &c.x.Request, c.engine.options.Limits)
+	h.length, h.message, h.protocol, err = http1.ParseRequest(c.in.Bytes[:c.have], &c.x.Request, c.engine.options.Limits)
 	switch {
 	case err != nil:
 		h.refusal = asError(err, errInternal)
-	case h.length == 0 && c.have == len(c.in.bytes):
-		c.in = c.engine.buffers.grow(c.in, c.have)
-		c.x.Reset() // What was read lies in the old buffer.
+	case h.length == 0 && c.have == len(c.in.Bytes):
+		h.refusal = c.widen()
 	}
-	return h, h.length > 0 || err != nil
+	return h, h.length > 0 || h.refusal != nil
+}
+
+// widen makes room for the rest of a large head, or says why not.
+func (c *conn) widen() *exchange.Error {
+	c.in = c.engine.options.Buffers.Grow(c.in, c.have)
+	c.x.Reset() // What was read lies in the old buffer.
+	if c.have == len(c.in.Bytes) {
+		return errOverloaded
+	}
+	return nil
 }
 
 // settle serves the request whose head has been read.
@@ -156,7 +182,7 @@ func (c *conn) dismiss() {
 func (c *conn) advance(f fate) {
 	c.have = 0
 	if f == again {
-		c.have = copy(c.in.bytes, c.body.reader.Rest())
+		c.have = copy(c.in.Bytes, c.body.reader.Rest())
 	}
 	c.rest()
 }
@@ -164,7 +190,7 @@ func (c *conn) advance(f fate) {
 // rest gives the buffer back if nothing is in it.
 func (c *conn) rest() {
 	if c.have == 0 && c.in != nil {
-		c.in.release()
+		c.in.Release()
 		c.in = nil
 	}
 }
@@ -172,7 +198,7 @@ func (c *conn) rest() {
 // room makes sure that there is a buffer to read into.
 func (c *conn) room() {
 	if c.in == nil {
-		c.in = c.engine.buffers.get(smallBuffer)
+		c.in = c.engine.options.Buffers.Get(buffer.Small)
 	}
 }
 
@@ -241,11 +267,11 @@ func (c *conn) linger() {
 		return
 	}
 	c.reviveRead()
-	waste := c.engine.buffers.get(smallBuffer)
-	defer waste.release()
+	waste := c.engine.options.Buffers.Get(buffer.Small)
+	defer waste.Release()
 	deadline := c.deadline(lingerTime)
 	for {
-		if n, err := c.receive(waste.bytes, deadline); n == 0 || err != nil {
+		if n, err := c.receive(waste.Bytes, deadline); n == 0 || err != nil {
 			return
 		}
 	}

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
@@ -23,11 +25,18 @@ type Options struct {
 	Limits http1.Limits
 	// Timeouts bound waits for clients. What is zero in it: DefaultTimeouts.
 	Timeouts Timeouts
-	Path     exchange.PathOptions
-	Log      *slog.Logger
+	// MaxExchanges bounds the exchanges that are served at a time; further ones are refused with 503. Zero: DefaultMaxExchanges.
+	MaxExchanges int64
+	// Buffers lend memory for heads and bodies. Nil: pools of the engine's own.
+	Buffers *buffer.Pools
+	Path    exchange.PathOptions
+	Log     *slog.Logger
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
+
+// DefaultMaxExchanges is far more than two cores can serve at a time if backends are quick, and some 500 MiB if they are slow.
+const DefaultMaxExchanges = 10_000
 
 // Timeouts bound how long the engine waits for a client. They are coarse: up to 100 ms more may pass.
 type Timeouts struct {
@@ -39,10 +48,17 @@ type Timeouts struct {
 	Body time.Duration
 	// Write is how long the client may take to accept what is written at a time, at most 64 KiB.
 	Write time.Duration
+	// MinRate is how many bytes a second of a body the client must send or accept on average, counted over the time in which the
+	// engine waits for it, after Grace. It ends clients that move a byte now and then to stay.
+	MinRate int64
+	Grace   time.Duration
 }
 
 // DefaultTimeouts are patient enough for slow mobile networks.
-var DefaultTimeouts = Timeouts{Head: 10 * time.Second, KeepAlive: 75 * time.Second, Body: 60 * time.Second, Write: 60 * time.Second}
+var DefaultTimeouts = Timeouts{
+	Head: 10 * time.Second, KeepAlive: 75 * time.Second, Body: 60 * time.Second, Write: 60 * time.Second,
+	MinRate: 500, Grace: 20 * time.Second,
+}
 
 func (t Timeouts) withDefaults() Timeouts {
 	set := func(d *time.Duration, byDefault time.Duration) {
@@ -54,6 +70,8 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.KeepAlive, DefaultTimeouts.KeepAlive)
 	set(&t.Body, DefaultTimeouts.Body)
 	set(&t.Write, DefaultTimeouts.Write)
+	set(&t.Grace, DefaultTimeouts.Grace)
+	t.MinRate = cmp.Or(t.MinRate, DefaultTimeouts.MinRate)
 	return t
 }
 
@@ -63,6 +81,8 @@ type Counters struct {
 	Accepted, Open atomic.Int64
 	// Serving counts the exchanges that have begun and not ended.
 	Serving atomic.Int64
+	// Overloads counts the exchanges that were refused because MaxExchanges were being served.
+	Overloads atomic.Int64
 	// Panics counts handlers that panicked.
 	Panics atomic.Int64
 }
@@ -72,7 +92,6 @@ type Engine struct {
 	Counters Counters
 
 	options   Options
-	buffers   buffers
 	exchanges sync.Pool
 	draining  atomic.Bool
 	clock     atomic.Int64           // coarse time that passed while there were connections, in ns; the sweeper moves it
@@ -94,9 +113,13 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Buffers == nil {
+		o.Buffers = buffer.New(buffer.DefaultLimit)
+	}
+	o.MaxExchanges = cmp.Or(o.MaxExchanges, DefaultMaxExchanges)
+	o.Limits.Head = min(o.Limits.Head, buffer.Large)
 	e := &Engine{options: o}
 	e.clock.Store(1) // 0 is no time
-	e.buffers.init(max(largeBuffer, o.Limits.Head))
 	e.exchanges.New = func() any { return new(exchange.Exchange) }
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/penstock/penstock/proxy/exchange"
 )
@@ -23,6 +24,10 @@ var (
 	errIdle = &exchange.Error{Status: http.StatusGatewayTimeout, Code: "request.idle_timeout", Source: exchange.FromGateway}
 	// errTruncated: a body came that was not as long as its head said, or broke off.
 	errTruncated = &exchange.Error{Status: http.StatusBadGateway, Code: "upstream.truncated", Source: exchange.FromUpstream}
+	// errOverloaded: MaxExchanges are being served, or there is no memory for a large head.
+	errOverloaded = &exchange.Error{
+		Status: http.StatusServiceUnavailable, Code: "gateway.overloaded", Source: exchange.FromGateway, RetryAfter: time.Second,
+	}
 	// errClosing: the engine was closed while the exchange was served.
 	errClosing = &exchange.Error{Status: http.StatusServiceUnavailable, Code: "gateway.closing", Source: exchange.FromGateway, Close: true}
 	// errInternal: a handler failed with something that is no exchange.Error, panicked, or made no valid answer.

@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
@@ -19,7 +20,7 @@ type responder struct {
 	body    io.Reader
 	framing http1.Framing
 	left    int64 // of a body with a length
-	out     *buffer
+	out     *buffer.Buffer
 	head    int // bytes of the head in out, which are still to be written
 	count   int64
 }
@@ -27,9 +28,9 @@ type responder struct {
 // respond writes head and body. An error means that the client has got less than the whole.
 func (c *conn) respond(x *exchange.Exchange, o http1.ResponseOptions) error {
 	r := responder{conn: c, body: x.Response.Body, framing: o.Framing(&x.Response), left: x.Response.ContentLength}
-	r.out = c.engine.buffers.get(r.estimate())
-	defer func() { r.out.release() }()
-	err := r.begin(http1.AppendResponse(r.out.bytes[:0], &x.Response, o))
+	r.out = c.engine.options.Buffers.Get(r.estimate())
+	defer func() { r.out.Release() }()
+	err := r.begin(http1.AppendResponse(r.out.Bytes[:0], &x.Response, o))
 	for err == nil {
 		err = r.pump()
 	}
@@ -60,7 +61,7 @@ func (r *responder) begin(head []byte) error {
 		}
 		return io.EOF
 	}
-	fits := len(head) <= len(r.out.bytes)/2
+	fits := len(head) <= len(r.out.Bytes)/2
 	if fits && (r.framing == http1.Sized || isReady(r.body)) {
 		r.head = len(head)
 		return nil
@@ -80,7 +81,7 @@ func (r *responder) pump() error {
 	if r.framing == http1.Chunked {
 		from += http1.ChunkHead
 	}
-	room := r.out.bytes[from : len(r.out.bytes)-http1.ChunkTail]
+	room := r.out.Bytes[from : len(r.out.Bytes)-http1.ChunkTail]
 	if r.framing == http1.Sized {
 		room = room[:min(int64(len(room)), r.left)]
 	}
@@ -94,7 +95,7 @@ func (r *responder) pump() error {
 		err = r.shorten(n, err)
 	}
 	if err == nil && n == len(room) {
-		r.out = r.conn.engine.buffers.grow(r.out, 0)
+		r.out = r.conn.engine.options.Buffers.Grow(r.out, 0)
 	}
 	return err
 }
@@ -113,15 +114,15 @@ func (r *responder) shorten(n int, err error) error {
 
 // write writes n bytes of content that lie at from, framed, in one piece with the head.
 func (r *responder) write(from, n int, last bool) error {
-	piece := r.out.bytes[from : from+n]
+	piece := r.out.Bytes[from : from+n]
 	if r.framing == http1.Chunked {
-		piece = http1.FrameChunk(r.out.bytes, from, from+n, last)
+		piece = http1.FrameChunk(r.out.Bytes, from, from+n, last)
 	}
 	if r.head > 0 {
 		// A chunk's size takes less room than was left for it, so the head moves up to it.
-		start := cap(r.out.bytes) - cap(piece)
-		piece = r.out.bytes[start-r.head : start+len(piece)]
-		copy(piece, r.out.bytes[:r.head])
+		start := cap(r.out.Bytes) - cap(piece)
+		piece = r.out.Bytes[start-r.head : start+len(piece)]
+		copy(piece, r.out.Bytes[:r.head])
 		r.head = 0
 	}
 	if len(piece) == 0 {

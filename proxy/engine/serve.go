@@ -11,7 +11,10 @@ import (
 
 // serveExchange serves the request whose head has been read, from the handler to the last byte.
 func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
-	c.engine.Counters.Serving.Add(1)
+	if serving := c.engine.Counters.Serving.Add(1); serving > c.engine.options.MaxExchanges && h.refusal == nil {
+		c.engine.Counters.Overloads.Add(1)
+		h.refusal = errOverloaded
+	}
 	defer c.engine.Counters.Serving.Add(-1)
 	c.fill(x, h)
 	c.begin(x, c.engine.clock.Load())
@@ -33,7 +36,7 @@ func (c *conn) fill(x *exchange.Exchange, h head) {
 	r := &x.Request
 	r.Scheme = c.about.Scheme
 	x.Refusal = h.refusal
-	c.body.reset(c.in.bytes[h.length:c.have], h.message)
+	c.body.reset(x, c.in.Bytes[h.length:c.have], h.message)
 	if h.message.Length != 0 {
 		r.Body = &c.body
 	}
@@ -107,6 +110,7 @@ func (c *conn) answer(x *exchange.Exchange, h head) fate {
 		return drop
 	}
 	c.enter(answering)
+	c.sending = pace{}
 	c.limitStillness(x.Timeouts.Idle)
 	err := c.respond(x, o)
 	if b := x.Response.Body; b != nil {
@@ -152,18 +156,19 @@ func (c *conn) send(b []byte) error {
 	if c.aborted.Load() {
 		return errClientClosed.With(errStopped)
 	}
-	if n := c.socket.write(b); n == len(b) {
+	c.sending.bytes += int64(len(b))
+	if b = b[c.socket.write(b):]; len(b) == 0 {
 		return nil
-	} else {
-		b = b[n:]
 	}
-	c.write.arm(c.deadline(c.engine.options.Timeouts.Write))
+	began := c.engine.clock.Load()
+	c.write.arm(began + int64(c.sending.allowance(c.engine.options.Timeouts.Write, &c.engine.options.Timeouts)))
 	// Whoever aborts says so and then looks for an armed timer.
 	if c.aborted.Load() {
 		c.write.disarm()
 		return errClientClosed.With(errStopped)
 	}
 	_, err := c.net.Write(b)
+	c.sending.waited += time.Duration(c.engine.clock.Load() - began)
 	if !c.write.disarm() && err == nil {
 		err = errStopped
 	}

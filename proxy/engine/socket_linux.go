@@ -11,7 +11,7 @@ import (
 // socket is the TCP connection beneath a client's connection. The connection's goroutine reads and writes; closed and empty are
 // called by others, one at a time.
 type socket struct {
-	tcp   *net.TCPConn
+	tcp   tcpConn
 	raw   syscall.RawConn
 	plain bool // nothing lies between the connection and the socket
 	fd    int  // in a turn
@@ -24,16 +24,22 @@ type socket struct {
 
 const noDescriptor = -1
 
+// tcpConn is a *net.TCPConn, or what embeds one.
+type tcpConn interface {
+	syscall.Conn
+	SetLinger(seconds int) error
+	Close() error
+}
+
 // newSocket returns nil if there is no TCP connection beneath c.
 func newSocket(c net.Conn) *socket {
-	tcp, plain := c.(*net.TCPConn)
-	for tcp == nil {
-		over, ok := c.(interface{ NetConn() net.Conn }) // as a tls.Conn has it
-		if !ok {
-			return nil
-		}
-		c = over.NetConn()
-		tcp, _ = c.(*net.TCPConn)
+	_, plain := c.(*net.TCPConn)
+	tcp, ok := c.(tcpConn)
+	if over, above := c.(interface{ NetConn() net.Conn }); above { // as a tls.Conn is
+		tcp, ok = over.NetConn().(tcpConn)
+	}
+	if !ok {
+		return nil
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
@@ -15,6 +16,7 @@ func (c *conn) tunnel(x *exchange.Exchange, o http1.ResponseOptions) {
 	t := x.Response.Tunnel
 	c.enter(tunnelling)
 	c.limitStillness(x.Timeouts.Idle)
+	c.sending = pace{free: true}
 	if err := c.send(http1.AppendResponse(nil, &x.Response, o)); err != nil {
 		c.collapse(t, err)
 	} else {
@@ -30,8 +32,8 @@ func (c *conn) tunnel(x *exchange.Exchange, o http1.ResponseOptions) {
 // clientStream reads all that the client sends from now on.
 func (c *conn) clientStream() io.Reader {
 	const forEver = 1 << 62 // a limit on stillness may apply
-	c.body.reset(c.body.reader.Rest(), http1.Message{Length: http1.UntilClose})
-	c.body.patience = time.Duration(forEver)
+	c.body.reset(c.body.exchange, c.body.reader.Rest(), http1.Message{Length: http1.UntilClose})
+	c.body.patience, c.body.pace.free = time.Duration(forEver), true
 	return &c.body
 }
 
@@ -44,13 +46,13 @@ type halfCloser interface {
 // relay copies one direction of t and returns its bytes. If it ends in order its end is passed on, and the other direction
 // may go on; if it fails, so does the other.
 func (c *conn) relay(t exchange.Tunnel, dst halfCloser, src io.Reader) (count int64) {
-	buf := c.engine.buffers.get(smallBuffer)
-	defer func() { buf.release() }()
+	buf := c.engine.options.Buffers.Get(buffer.Small)
+	defer func() { buf.Release() }()
 	for {
-		n, err := src.Read(buf.bytes)
+		n, err := src.Read(buf.Bytes)
 		if n > 0 {
 			c.moved()
-			if _, err := dst.Write(buf.bytes[:n]); err != nil {
+			if _, err := dst.Write(buf.Bytes[:n]); err != nil {
 				c.collapse(t, err)
 				return count
 			}
@@ -67,8 +69,8 @@ func (c *conn) relay(t exchange.Tunnel, dst halfCloser, src io.Reader) (count in
 			c.collapse(t, err)
 			return count
 		}
-		if n == len(buf.bytes) {
-			buf = c.engine.buffers.grow(buf, 0)
+		if n == len(buf.Bytes) {
+			buf = c.engine.options.Buffers.Grow(buf, 0)
 		}
 	}
 }

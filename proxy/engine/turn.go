@@ -76,7 +76,7 @@ func (c *conn) serveInTurn(h head) (done bool) {
 // readInTurn reads what is there. It returns false if the client has left.
 func (c *conn) readInTurn() bool {
 	c.room()
-	room := c.in.bytes[c.have:]
+	room := c.in.Bytes[c.have:]
 	n, ok := c.socket.read(room)
 	c.have += n
 	c.turn.drained = n < len(room)

@@ -1,6 +1,9 @@
 package exchange
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Source says who is to blame for a failure.
 type Source string
@@ -37,6 +40,8 @@ type Error struct {
 	Retry  Retry
 	// Close tells the engine that the client's connection can't be used after the reply.
 	Close bool
+	// RetryAfter is when the client may try again; 0 says nothing of it.
+	RetryAfter time.Duration
 	// Err is the cause, for logs. Clients never see it.
 	Err error
 }

@@ -67,6 +67,8 @@ type Exchange struct {
 	Client netip.Addr
 	// Timeouts bound the parts of the exchange; set with Route.
 	Timeouts Timeouts
+	// MaxRequestBody bounds the request's body, in bytes of content; 0 means no limit. Set with Route.
+	MaxRequestBody int64
 	// Route is the matched route, or nil. Match indexes its Patterns.
 	Route *Route
 	Match int
@@ -164,7 +166,7 @@ func (x *Exchange) Reset() {
 	x.Request.reset()
 	x.Response.reset()
 	x.Protocol, x.Listener, x.Peer, x.TLS, x.Start, x.Refusal = "", "", netip.AddrPort{}, nil, time.Time{}, nil
-	x.Client, x.Timeouts = netip.Addr{}, Timeouts{}
+	x.Client, x.Timeouts, x.MaxRequestBody = netip.Addr{}, Timeouts{}, 0
 	x.Route, x.Match, x.Trace, x.Upstream, x.Err = nil, 0, Trace{}, Upstream{}, nil
 	x.Outcome, x.finishers, x.arena, x.body = Outcome{}, nil, x.arena[:0], staticBody{}
 	if cap(x.arena) > keptArena {

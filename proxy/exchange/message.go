@@ -35,6 +35,9 @@ type Request struct {
 	Upgrade string
 }
 
+// ErrBodyTooLarge refuses a request whose body is larger than its route allows; reads of the body fail with it too.
+var ErrBodyTooLarge = &Error{Status: 413, Code: "request.body_too_large", Source: FromClient, Close: true}
+
 // ErrUninvited is the cause with which Body fails once the answer has begun, if the client waits for 100 Continue and has not got it.
 // The body won't come (RFC 9110 §10.1.1), but nothing is wrong with the client or the answer.
 var ErrUninvited = errors.New("the client was not asked for its body before the answer began")

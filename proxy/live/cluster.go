@@ -15,6 +15,7 @@ type Cluster struct {
 
 	endpoints atomic.Pointer[Endpoints]
 	turn      atomic.Uint64
+	retries   budget
 	retired   chan struct{}
 
 	fresh bool // guarded by the store's lock: named since the last Retain

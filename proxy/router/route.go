@@ -140,6 +140,9 @@ func (b *builder) buildChain() error {
 		return b.buildReject(spec.Reject)
 	}
 	last, missing := b.split()
+	if spec.MaxRequestBody > 0 {
+		last = &limited{last, spec.MaxRequestBody}
+	}
 	c, err := b.Filters.Chain(true, spec.Filters, b.env(spec.Filters), last)
 	if err != nil {
 		return errors.Join(missing, err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/live"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -13,9 +14,10 @@ import (
 const (
 	// maxEndpoints is how many endpoints are asked for a connection until an exchange fails.
 	maxEndpoints = 3
-	// smallBody is the largest body of a request, in bytes, that is read before an endpoint is chosen. It goes out
-	// with the head, and can be sent again.
+	// smallBody is the largest body of a request, in bytes, that goes out with the head. It is read before an endpoint is chosen.
 	smallBody = 8 << 10
+	// replayBody is the largest body of a request that can be replayed, in bytes. It is read before an endpoint is chosen, and kept.
+	replayBody = buffer.Large
 )
 
 // Cluster sends exchanges to the endpoints of one cluster.
@@ -33,17 +35,23 @@ var _ exchange.Handler = (*Cluster)(nil)
 // Serve makes the round trip: it chooses an endpoint, sends the request and fills x.Response and x.Upstream.
 //
 // It tries again in two cases only. An endpoint that takes no connection has seen nothing of the request: up to two others
-// are asked. A connection that was kept open may be closed by the backend in the moment in which a request is sent: then a
-// request of which nothing was sent, or an idempotent one whose body has not been streamed, is sent once more, on a new
-// connection. More than that is for a retry policy to decide; x.Timeouts.Backend bounds each attempt and x.Deadline() all.
+// are asked. And if a connection ends before the first byte of an answer, a request of which nothing was sent, or an idempotent one
+// whose body has not been streamed, is sent once more: on a new connection if the old one had been kept, since the backend may have
+// closed it in that moment; else to another endpoint, if there is one. More than that is for a retry policy to decide.
+// x.Timeouts.Backend bounds each attempt and x.Deadline() all, and the cluster's budget bounds the attempts beyond the first to 20 % of
+// its exchanges.
 //
-// A request's body of up to 8 KiB is read first; a longer one, or one of unknown length, is sent while the answer is awaited
-// and even returned. It is then read from another goroutine, which has ended when Serve returns an error or an answer
+// A request's body of up to 8 KiB is read first, up to 64 KiB if the request is idempotent; a longer one, or one of unknown length, is
+// sent while the answer is awaited and even returned. It is then read from another goroutine, which has ended when Serve returns an error or an answer
 // without a body, and else when the answer's Body has been closed.
 func (c *Cluster) Serve(x *exchange.Exchange) error {
 	x.Upstream.Cluster = c.name
 	t := trip{Cluster: c, x: x}
-	if err := t.run(); err != nil {
+	err := t.run()
+	if t.held != nil {
+		t.held.Release()
+	}
+	if err != nil {
 		// An interim or malformed answer may have left something.
 		x.Reply(0)
 		return err
@@ -56,9 +64,11 @@ type trip struct {
 	*Cluster
 	x *exchange.Exchange
 
-	small   []byte // the request's body, if it has been read
-	streams bool   // the body is still to be read
-	fresh   bool   // kept connections are no longer trusted
+	held     *buffer.Buffer // of content, if that is not small
+	content  []byte         // the request's body, if it has been read
+	streams  bool           // the body is still to be read
+	fresh    bool           // kept connections are no longer trusted
+	replayed bool
 
 	now   time.Time // when the present attempt began
 	tried [maxEndpoints]*live.Endpoint
@@ -75,6 +85,8 @@ const (
 	afresh
 	// elsewhere: at another endpoint.
 	elsewhere
+	// replay: once more, at another endpoint if there is one, else at the same.
+	replay
 )
 
 func (t *trip) run() *exchange.Error {
@@ -86,6 +98,7 @@ func (t *trip) run() *exchange.Error {
 			return err
 		}
 	}
+	t.live.Earn()
 	t.now = t.upstreams.now()
 	err := errNoEndpoint
 	for e := t.next(); e != nil; {
@@ -93,31 +106,48 @@ func (t *trip) run() *exchange.Error {
 		if v, err = t.attempt(e); err == nil {
 			return nil
 		}
-		switch v {
-		case giveUp:
+		if e = t.after(v, e); e != nil && !t.live.SpendRetry() {
+			t.upstreams.counters.denials.Add(1)
 			return err
-		case elsewhere:
-			e = t.next()
-		case afresh:
-			t.fresh = true
-			t.upstreams.counters.replays.Add(1)
 		}
 	}
 	return err
 }
 
-// takeBody reads the request's body if it is small.
-func (t *trip) takeBody() *exchange.Error {
-	r := &t.x.Request
-	switch {
-	case r.Body == nil || r.ContentLength == 0:
-		return nil
-	case r.ContentLength < 0 || r.ContentLength > smallBody:
-		t.streams = true
+// after returns whom to ask after an attempt at e; nil for nobody.
+func (t *trip) after(v verdict, e *live.Endpoint) *live.Endpoint {
+	if v == giveUp {
 		return nil
 	}
-	t.small = t.x.Alloc(int(r.ContentLength))
-	if _, err := io.ReadFull(r.Body, t.small); err != nil {
+	if v == elsewhere {
+		return t.next()
+	}
+	t.replayed, t.fresh = true, true
+	t.upstreams.counters.replays.Add(1)
+	if v == replay {
+		if other := t.next(); other != nil {
+			return other
+		}
+	}
+	return e
+}
+
+// takeBody reads the request's body if it is small enough.
+func (t *trip) takeBody() *exchange.Error {
+	r := &t.x.Request
+	switch n := r.ContentLength; {
+	case r.Body == nil || n == 0:
+		return nil
+	case n > 0 && n <= smallBody:
+		t.content = t.x.Alloc(int(n))
+	case n > 0 && n <= replayBody && isIdempotent(r.Method):
+		t.held = t.upstreams.buffers.Get(n)
+		t.content = t.held.Bytes[:min(n, int64(len(t.held.Bytes)))]
+	}
+	if t.streams = int64(len(t.content)) != r.ContentLength; t.streams {
+		return nil
+	}
+	if _, err := io.ReadFull(r.Body, t.content); err != nil {
 		if cancelled := t.x.Cancelled(); cancelled != nil {
 			return cancelled
 		}
@@ -152,7 +182,7 @@ func (t *trip) attempt(e *live.Endpoint) (verdict, *exchange.Error) {
 		return t.unconnected(e, err), err
 	}
 	if err = c.begin(t.x, e, t.now, until); err == nil {
-		err = c.roundTrip(t.small, t.streams)
+		err = c.roundTrip(t.content, t.streams)
 	}
 	now := t.upstreams.now()
 	if err != nil {
@@ -175,23 +205,31 @@ func (t *trip) unconnected(e *live.Endpoint, err *exchange.Error) verdict {
 
 // broken judges a failure of a connection that was established.
 func (t *trip) broken(e *live.Endpoint, c *conn, err *exchange.Error) verdict {
-	ended := err.Code == errReset.Code
-	if ended && c.reused && (err.Retry == exchange.RetryAlways || err.Retry == exchange.RetryReplay && t.replayable()) {
-		return afresh
+	if err.Code != errReset.Code {
+		return giveUp
 	}
 	// A kept connection that ends says nothing of the endpoint: its idle time may have been over.
-	if ended && !c.reused {
+	if !c.reused {
 		e.Failed(t.now)
 	}
-	return giveUp
+	again := err.Retry == exchange.RetryAlways || err.Retry == exchange.RetryReplay && t.replayable()
+	switch {
+	case !again || t.replayed:
+		return giveUp
+	case c.reused:
+		return afresh
+	}
+	return replay
 }
 
 // replayable reports whether the request can be sent twice without harm: whether it is idempotent (RFC 9110 §9.2.2) and
 // nothing of it was streamed.
-func (t *trip) replayable() bool {
-	switch t.x.Request.Method {
+func (t *trip) replayable() bool { return !t.streams && isIdempotent(t.x.Request.Method) }
+
+func isIdempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return !t.streams
+		return true
 	}
 	return false
 }

@@ -17,12 +17,10 @@ import (
 func (g *gateway) idleConn(addr netip.AddrPort) *conn {
 	g.t.Helper()
 	p := poolOf(g.endpoint(addr))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) != 1 {
-		g.t.Fatalf("%d idle connections, want 1", len(p.idle))
+	if n := p.kept.Load(); n != 1 {
+		g.t.Fatalf("%d idle connections, want 1", n)
 	}
-	return p.idle[0]
+	return p.shelves[0].Load().conns[0]
 }
 
 // awaitNoise returns when what the backend did to its idle connection has arrived.
@@ -100,7 +98,7 @@ func closingUnderARequest(t *testing.T) (addr netip.AddrPort, seen func() int) {
 }
 
 func TestAKeptConnectionThatClosesUnderARequest(t *testing.T) {
-	big := strings.Repeat("x", smallBody+1)
+	held, big := strings.Repeat("x", replayBody), strings.Repeat("x", replayBody+1)
 	for _, tc := range []struct {
 		name   string
 		x      *exchange.Exchange
@@ -109,6 +107,7 @@ func TestAKeptConnectionThatClosesUnderARequest(t *testing.T) {
 		{"GET is sent again", request(http.MethodGet), true},
 		{"DELETE is sent again", request(http.MethodDelete), true},
 		{"PUT with a small body is sent again", sending(http.MethodPut, strings.NewReader("x"), 1), true},
+		{"PUT with a body that was kept is sent again", sending(http.MethodPut, strings.NewReader(held), replayBody), true},
 		{"PUT with a body that was streamed is not", sending(http.MethodPut, strings.NewReader(big), int64(len(big))), false},
 		{"POST without a body is not", request(http.MethodPost), false},
 		{"POST with a small body is not", sending(http.MethodPost, strings.NewReader("x"), 1), false},
@@ -162,12 +161,52 @@ func TestARequestOfWhichNothingWasSentIsSentOnANewConnection(t *testing.T) {
 
 func TestANewConnectionThatClosesUnderARequestIsAFailure(t *testing.T) {
 	addr := backend(t, func(p *peer) { p.request() })
-	g := newGateway(t, Options{}, addr)
-	g.fails(request(http.MethodGet), errReset)
-	if n := g.endpoint(addr).Failures(); n != 1 {
-		t.Errorf("%d failures of the endpoint, want 1", n)
+	for _, tc := range []struct {
+		method   string
+		attempts int
+	}{{http.MethodGet, 2}, {http.MethodPost, 1}} {
+		t.Run(tc.method, func(t *testing.T) {
+			g := newGateway(t, Options{}, addr)
+			g.fails(request(tc.method), errReset)
+			if n := g.endpoint(addr).Failures(); n != tc.attempts {
+				t.Errorf("%d failures of the endpoint, want %d", n, tc.attempts)
+			}
+			g.counts(Counters{Connects: uint64(tc.attempts), Replays: uint64(tc.attempts - 1)})
+		})
 	}
-	g.counts(Counters{Connects: 1})
+}
+
+func TestARequestIsReplayedAtAnotherEndpoint(t *testing.T) {
+	breaks, works := backend(t, func(p *peer) { p.request() }), backend(t, answering(ok))
+	g := newGateway(t, Options{}, breaks, works)
+	for range 20 {
+		x := request(http.MethodGet)
+		if body := g.exchange(x); body != "ok" || x.Upstream.Address != works {
+			t.Errorf("%v answered %q", x.Upstream.Address, body)
+		}
+	}
+	if g.Counters().Replays == 0 {
+		t.Error("the endpoint that breaks connections was never asked")
+	}
+}
+
+func TestRetriesAreBounded(t *testing.T) {
+	addr := backend(t, func(p *peer) { p.request() })
+	g := newGateway(t, Options{}, addr)
+	const exchanges = 400
+	attempts := 0
+	for range exchanges {
+		x := request(http.MethodGet)
+		g.fails(x, errReset)
+		attempts += x.Upstream.Attempts
+	}
+	// All that is saved, and a fifth of what comes.
+	if want := exchanges + 100 + exchanges/5; attempts < want-1 || attempts > want+1 {
+		t.Errorf("%d attempts at %d requests, want %d", attempts, exchanges, want)
+	}
+	if c := g.Counters(); c.Denials != uint64(2*exchanges-attempts) {
+		t.Errorf("%d retries were denied", c.Denials)
+	}
 }
 
 func TestAnAnswerThatBeganIsNotTriedAgain(t *testing.T) {
@@ -303,9 +342,9 @@ func TestSweepClosesTheOldOnesOnly(t *testing.T) {
 		p.put(newConn(nc, g.Upstreams, p), base.Add(time.Duration(i)*time.Second), 5)
 	}
 	p.sweep(base.Add(2 * time.Second))
-	for want := 4; want >= 2; want-- {
+	for want := 2; want <= 4; want++ {
 		if c := p.take(); c == nil || c.idleSince != base.Add(time.Duration(want)*time.Second) {
-			t.Fatalf("connection %d is not on top", want)
+			t.Fatalf("connection %d is not the next", want)
 		}
 	}
 	if p.take() != nil {
@@ -330,7 +369,7 @@ func TestNoMoreThanMaxIdleConnectionsAreKept(t *testing.T) {
 		done.Go(func() { g.exchange(request(http.MethodGet)) })
 	}
 	done.Wait()
-	if n := len(poolOf(g.endpoint(addr)).idle); n != most {
+	if n := poolOf(g.endpoint(addr)).kept.Load(); n != most {
 		t.Errorf("%d connections are kept, want %d", n, most)
 	}
 }

@@ -7,20 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 )
 
-const (
-	// pumpRoom is how much of a request's body is on its way at a time, in bytes.
-	pumpRoom = 32 << 10
-	// lastWrite bounds the wait for the last write of a request that has been answered already.
-	lastWrite = time.Second
-)
-
-type pumpBuffer [http1.ChunkHead + pumpRoom + http1.ChunkTail]byte
-
-var pumpBuffers = sync.Pool{New: func() any { return new(pumpBuffer) }}
+// lastWrite bounds the wait for the last write of a request that has been answered already.
+const lastWrite = time.Second
 
 // pump sends a request's body from a goroutine of its own, since a backend may answer before it has seen all of it.
 type pump struct {
@@ -54,17 +47,18 @@ func (c *conn) pumped() bool { return !c.pump.running || c.pump.ended.Load() }
 
 func (c *conn) pumpBody(body io.Reader, length int64) {
 	defer c.pump.done.Done()
-	buf := pumpBuffers.Get().(*pumpBuffer)
-	defer pumpBuffers.Put(buf)
+	buf := c.upstreams.buffers.Get(buffer.Small)
+	defer func() { buf.Release() }()
 	for left := length; !c.interrupted.Load(); {
-		n, last, err := readPart(body, buf[http1.ChunkHead:][:pumpRoom], left)
+		room := buf.Bytes[http1.ChunkHead : len(buf.Bytes)-http1.ChunkTail]
+		n, last, err := readPart(body, room, left)
 		if err != nil {
 			c.abandon(err)
 			return
 		}
-		out := buf[http1.ChunkHead:][:n]
+		out := room[:n]
 		if length == exchange.Unknown {
-			out = http1.FrameChunk(buf[:], http1.ChunkHead, http1.ChunkHead+n, last)
+			out = http1.FrameChunk(buf.Bytes, http1.ChunkHead, http1.ChunkHead+n, last)
 		} else {
 			left -= int64(n)
 		}
@@ -76,6 +70,9 @@ func (c *conn) pumpBody(body io.Reader, length int64) {
 		if last {
 			c.pump.ended.Store(true)
 			return
+		}
+		if n == len(room) {
+			buf = c.upstreams.buffers.Grow(buf, 0)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 )
 
@@ -26,7 +27,7 @@ func echoing(p *peer) {
 func TestRequestBodies(t *testing.T) {
 	g := newGateway(t, Options{}, backend(t, echoing))
 	rounds := 0
-	for _, size := range []int{1, 100, smallBody, smallBody + 1, pumpRoom, pumpRoom + 1, 10*pumpRoom + 7} {
+	for _, size := range []int{1, 100, smallBody, smallBody + 1, buffer.Large, buffer.Large + 1, 10*buffer.Large + 7} {
 		for _, way := range []struct {
 			name string
 			wrap func(io.Reader) io.Reader

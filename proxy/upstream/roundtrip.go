@@ -17,13 +17,22 @@ const (
 	maxInterim = 16
 )
 
-// roundTrip sends the request, with its body if that is small and had to be read first, and fills the answer. If
+// roundTrip sends the request, with its body if that had to be read first, and fills the answer. If
 // that fails the connection is of no more use, but has not ended yet.
-func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
+func (c *conn) roundTrip(content []byte, streams bool) *exchange.Error {
 	c.out = http1.AppendRequest(c.out[:0], &c.x.Request)
-	c.out = append(c.out, small...)
 	buf := c.x.Alloc(headRoom)
-	filled, err := c.ask(buf, streams)
+	var filled int
+	var err *exchange.Error
+	switch {
+	case streams:
+		filled, err = c.askWhileSending(buf)
+	case len(content) > smallBody:
+		filled, err = c.askAfter(content, buf)
+	default:
+		c.out = append(c.out, content...)
+		filled, err = c.ask(buf)
+	}
 	if err != nil {
 		return err
 	}
@@ -36,15 +45,28 @@ func (c *conn) roundTrip(small []byte, streams bool) *exchange.Error {
 	return c.answer(rest)
 }
 
-// ask sends the request, or its head and its body from elsewhere, and reads the first bytes of the answer.
-func (c *conn) ask(p []byte, streams bool) (int, *exchange.Error) {
-	if streams {
-		if err := c.sendRest(0); err != nil {
-			return 0, err
-		}
-		c.startPump()
-		return c.readFirst(p)
+// askWhileSending sends the head, begins to send a body from elsewhere, and reads the first bytes of the answer.
+func (c *conn) askWhileSending(p []byte) (int, *exchange.Error) {
+	if err := c.sendRest(0); err != nil {
+		return 0, err
 	}
+	c.startPump()
+	return c.readFirst(p)
+}
+
+// askAfter sends head and content one after the other, and reads the first bytes of the answer.
+func (c *conn) askAfter(content, p []byte) (int, *exchange.Error) {
+	if err := c.sendRest(0); err != nil {
+		return 0, err
+	}
+	if _, err := c.send(content); err != nil {
+		return 0, failure(err, errReset)
+	}
+	return c.readFirst(p)
+}
+
+// ask sends what is in out, which is all, and reads the first bytes of the answer.
+func (c *conn) ask(p []byte) (int, *exchange.Error) {
 	c.ringRead()
 	c.socket.begin(c.out, p)
 	for {

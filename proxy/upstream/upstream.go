@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 	"github.com/penstock/penstock/proxy/live"
@@ -37,11 +38,13 @@ type Options struct {
 	Resolver Resolver
 	// Limits bound the heads of answers; by default http1.DefaultLimits.
 	Limits http1.Limits
-	// MaxIdle is how many connections to one endpoint are kept while nobody uses them. How many are in use is not
+	// MaxIdle is how many connections to one endpoint are kept while nobody uses them, at most 1,024. How many are in use is not
 	// bounded here: no more than there are exchanges.
 	MaxIdle int
 	// IdleTimeout is how long a connection is kept that nobody uses; it may take a quarter longer to notice.
 	IdleTimeout time.Duration
+	// Buffers lend memory for the bodies of requests; by default pools of their own.
+	Buffers *buffer.Pools
 	// Now is the clock; by default time.Now.
 	Now func() time.Time
 }
@@ -51,6 +54,7 @@ type Upstreams struct {
 	store       *live.Store
 	names       *names
 	limits      http1.Limits
+	buffers     *buffer.Pools
 	maxIdle     int
 	idleTimeout time.Duration
 	now         func() time.Time
@@ -70,10 +74,14 @@ func New(o Options) *Upstreams {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Buffers == nil {
+		o.Buffers = buffer.New(buffer.DefaultLimit)
+	}
 	return &Upstreams{
 		store:       o.Store,
 		names:       newNames(o.Resolver, o.Store, o.Log),
 		limits:      o.Limits,
+		buffers:     o.Buffers,
 		maxIdle:     cmp.Or(o.MaxIdle, DefaultMaxIdle),
 		idleTimeout: cmp.Or(o.IdleTimeout, DefaultIdleTimeout),
 		now:         o.Now,
@@ -137,12 +145,14 @@ type Counters struct {
 	Reuses uint64
 	// Stale are the kept connections that were found closed, or with bytes that nobody had asked for.
 	Stale uint64
-	// Replays are the requests that were sent again because a kept connection closed under them.
+	// Replays are the requests that were sent again because a connection ended before the first byte of the answer.
 	Replays uint64
+	// Denials are the requests that failed because their cluster's budget had no further attempt.
+	Denials uint64
 }
 
 type counters struct {
-	connects, connectFailures, reuses, stale, replays atomic.Uint64
+	connects, connectFailures, reuses, stale, replays, denials atomic.Uint64
 }
 
 // Counters returns the totals of this moment.
@@ -150,6 +160,6 @@ func (u *Upstreams) Counters() Counters {
 	c := &u.counters
 	return Counters{
 		Connects: c.connects.Load(), ConnectFailures: c.connectFailures.Load(),
-		Reuses: c.reuses.Load(), Stale: c.stale.Load(), Replays: c.replays.Load(),
+		Reuses: c.reuses.Load(), Stale: c.stale.Load(), Replays: c.replays.Load(), Denials: c.denials.Load(),
 	}
 }

@@ -4,6 +4,7 @@ package localreply
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
@@ -57,6 +58,10 @@ func (l *localReply) reply(x *exchange.Exchange, e *exchange.Error) {
 	h := &x.Response.Head
 	h.AddID(exchange.ContentType, "application/problem+json")
 	h.AddID(exchange.CacheControl, "no-store")
+	if e.RetryAfter > 0 {
+		// A fraction of a second is rounded up: the header has whole seconds (RFC 9110 §10.2.3).
+		h.AddID(exchange.RetryAfter, strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 	if l.catalogue.Negotiates() {
 		h.Add("Content-Language", language)
 		h.Add("Vary", "Accept-Language")
