@@ -57,7 +57,7 @@ func TestWhatCachesHoldIsNotWritten(t *testing.T) {
 	}
 	for generation := range int64(3) {
 		hold(s.stores, exampleRoute(3, generation))
-		s.renew()
+		s.renew(t.Context())
 	}
 	for i, o := range held {
 		if diff := cmp.Diff(before[i], o.(runtime.Object)); diff != "" {
@@ -75,7 +75,7 @@ func TestEndpointsNeverShrinkWhileCachesAreFilled(t *testing.T) {
 	for _, o := range []client.Object{exampleService(), exampleSlice("users-1", "10.0.0.1"), exampleSlice("users-2", "10.0.0.2"), exampleRoute(1, 1)} {
 		hold(s.stores, o)
 	}
-	s.renew()
+	s.renew(t.Context())
 	if got := len(g.endpoints[cluster]); got != 2 {
 		t.Fatalf("%d endpoints, want 2", got)
 	}
@@ -94,7 +94,7 @@ func TestEndpointsNeverShrinkWhileCachesAreFilled(t *testing.T) {
 
 	// The other slice is gone, and the caches are synced.
 	hold(next.stores, exampleRoute(1, 1))
-	next.renew()
+	next.renew(t.Context())
 	if got := len(g.endpoints[cluster]); got != 1 {
 		t.Errorf("%d endpoints, want 1", got)
 	}
@@ -144,6 +144,16 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 			&discoveryv1.EndpointSlice{ObjectMeta: labelled, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{
 				{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}},
 			}},
+		},
+		{
+			"a secret keeps its values",
+			&corev1.Secret{ObjectMeta: full, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": []byte("a")}},
+			&corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"tls.crt": []byte("a")}},
+		},
+		{
+			"metadata is the version of an object",
+			&metav1.PartialObjectMetadata{ObjectMeta: full},
+			&metav1.PartialObjectMetadata{ObjectMeta: meta},
 		},
 		{
 			"a grant keeps its spec",

@@ -31,6 +31,8 @@ type Options struct {
 	Config *rest.Config
 	// Namespaces are those that are watched; none: all.
 	Namespaces []string
+	// Secrets says which Secrets are read; empty: SecretsReferenced.
+	Secrets SecretAccess
 	// Election chooses the replica that writes statuses.
 	Election Election
 	// Translate has the settings of the installation.
@@ -62,6 +64,7 @@ type Controller struct {
 	endpoints  *endpoints
 	serving    *serving
 	grants     *grants
+	secrets    *secrets
 	keeper     *lastgood.Keeper // nil without StateDir
 	prober     prober
 	session    atomic.Pointer[session]
@@ -85,6 +88,11 @@ func New(o Options) (*Controller, error) {
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
 	}
 	c.grants = newGrants(c.newCache, c.enqueue, o.Log)
+	reader, err := c.newReader()
+	if err != nil {
+		return nil, err
+	}
+	c.secrets = newSecrets(o, m, reader, c.newCacheIn, c.enqueue)
 	if o.StateDir != "" {
 		state := func() lastgood.State {
 			return lastgood.State{Snapshot: o.Gateway.Snapshot(), Endpoints: o.Gateway.Endpoints()}
@@ -104,6 +112,7 @@ func (c *Controller) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { c.persevere(ctx, "controller", c.runSession) })
 	running.Go(func() { c.persevere(ctx, "grants", c.grants.Run) })
+	running.Go(func() { c.persevere(ctx, "secrets", c.secrets.Run) })
 	if c.keeper != nil {
 		running.Go(func() { c.keeper.Run(ctx) })
 		running.Go(func() { c.restoreUnlessReachable(ctx) })
@@ -164,23 +173,37 @@ func (c *Controller) enqueue() {
 	}
 }
 
-// newCache makes a cache of the given kinds whose objects are read through the stores.
+// cacheMaker makes a cache of some kinds in some namespaces, none for all, whose objects are read through the stores.
+type cacheMaker func(namespaces []string, s *stores, kinds map[client.Object]cache.ByObject) (cache.Cache, error)
+
+// newCache makes a cache of the given kinds, in the namespaces that are watched.
 func (c *Controller) newCache(kinds map[client.Object]cache.ByObject) (cache.Cache, *stores, error) {
 	s := newStores(c.metrics)
-	o := c.cacheOptions(s, kinds)
-	o.Scheme = c.scheme
-	o.Mapper = newMapper()
-	made, err := cache.New(c.options.Config, o)
+	made, err := c.newCacheIn(c.options.Namespaces, s, kinds)
 	return made, s, err
 }
 
-func (c *Controller) cacheOptions(s *stores, kinds map[client.Object]cache.ByObject) cache.Options {
+func (c *Controller) newCacheIn(namespaces []string, s *stores, kinds map[client.Object]cache.ByObject) (cache.Cache, error) {
+	o := cacheOptions(namespaces, s, kinds)
+	o.Scheme = c.scheme
+	o.Mapper = newMapper()
+	return cache.New(c.options.Config, o)
+}
+
+func cacheOptions(namespaces []string, s *stores, kinds map[client.Object]cache.ByObject) cache.Options {
 	o := cache.Options{NewInformer: s.newInformer, ByObject: kinds, ReaderFailOnMissingInformer: true}
-	if len(c.options.Namespaces) > 0 {
-		o.DefaultNamespaces = make(map[string]cache.Config, len(c.options.Namespaces))
-		for _, n := range c.options.Namespaces {
+	if len(namespaces) > 0 {
+		o.DefaultNamespaces = make(map[string]cache.Config, len(namespaces))
+		for _, n := range namespaces {
 			o.DefaultNamespaces[n] = cache.Config{}
 		}
 	}
 	return o
+}
+
+// newReader makes a reader that asks the API server, with a limit of requests of its own.
+func (c *Controller) newReader() (client.Reader, error) {
+	config := rest.CopyConfig(c.options.Config)
+	config.QPS, config.Burst = secretRate, secretRate
+	return client.New(config, client.Options{Scheme: c.scheme, Mapper: newMapper()})
 }

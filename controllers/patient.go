@@ -20,6 +20,8 @@ import (
 type patient struct {
 	toolscache.ListerWatcherWithContext
 	failures prometheus.Counter
+	// told, if not nil, is called with each answer's error.
+	told func(error)
 }
 
 // List is that of toolscache.Lister.
@@ -34,12 +36,22 @@ func (p patient) Watch(o metav1.ListOptions) (watch.Interface, error) {
 
 // ListWithContext lists once somebody answers.
 func (p patient) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	return persist(ctx, p.failures, func() (runtime.Object, error) { return p.ListerWatcherWithContext.ListWithContext(ctx, o) })
+	v, err := persist(ctx, p.failures, func() (runtime.Object, error) { return p.ListerWatcherWithContext.ListWithContext(ctx, o) })
+	p.tell(err)
+	return v, err
 }
 
 // WatchWithContext watches once somebody answers.
 func (p patient) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	return persist(ctx, p.failures, func() (watch.Interface, error) { return p.ListerWatcherWithContext.WatchWithContext(ctx, o) })
+	v, err := persist(ctx, p.failures, func() (watch.Interface, error) { return p.ListerWatcherWithContext.WatchWithContext(ctx, o) })
+	p.tell(err)
+	return v, err
+}
+
+func (p patient) tell(err error) {
+	if p.told != nil {
+		p.told(err)
+	}
 }
 
 // persist calls f until the API server answers or ctx ends.

@@ -30,13 +30,13 @@ func BenchmarkOneRouteChanged(b *testing.B) {
 			for i := range n {
 				hold(s.stores, exampleRoute(i, 1))
 			}
-			s.renew()
+			s.renew(b.Context())
 			generation := int64(1)
 			b.ReportAllocs()
 			for b.Loop() {
 				generation++
 				hold(s.stores, exampleRoute(n/2, generation))
-				s.renew()
+				s.renew(b.Context())
 			}
 		})
 	}
@@ -49,6 +49,7 @@ func newIdleSession() *session {
 	s := &session{stores: newStores(m), Controller: &Controller{
 		options: Options{Gateway: g, Translate: translate.DefaultOptions()}, metrics: m,
 		translator: translate.NewTranslator(nil), grants: &grants{},
+		secrets:   &secrets{access: SecretsNone},
 		endpoints: &endpoints{gateway: g, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: g, metrics: m, changed: func() {}},
 	}}

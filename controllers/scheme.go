@@ -34,6 +34,7 @@ func newMapper() meta.RESTMapper {
 	add(v1alpha1.GroupVersion, v1alpha1.KindGatewayRoute, "gatewayroutes", meta.RESTScopeNamespace)
 	add(v1alpha1.GroupVersion, v1alpha1.KindRateLimitPolicy, "ratelimitpolicies", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
+	add(corev1.SchemeGroupVersion, "Secret", "secrets", meta.RESTScopeNamespace)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
 	add(schema.GroupVersion(gatewayv1beta1.GroupVersion), "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(apiextensionsv1.SchemeGroupVersion, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)

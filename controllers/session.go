@@ -24,6 +24,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 // +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes;ratelimitpolicies,verbs=list;watch
@@ -57,6 +58,8 @@ type session struct {
 	manager manager.Manager
 	writer  *status.Writer
 	queue   work
+	// fault is that of the default certificate, as it was last logged.
+	fault string
 }
 
 // everything is the only key of the work queue: each translation is of everything, so that a burst of events is one.
@@ -104,7 +107,7 @@ func (s *session) newManager(ctx context.Context) (manager.Manager, error) {
 		BaseContext:            func() context.Context { return context.WithoutCancel(ctx) },
 		Metrics:                server.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
-		Cache: s.cacheOptions(s.stores, byObject(
+		Cache: cacheOptions(s.options.Namespaces, s.stores, byObject(
 			&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{},
 		)),
 	})
@@ -194,7 +197,7 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 		return reconcile.Result{}, nil
 	}
 	start := time.Now()
-	s.writer.Submit(s.renew())
+	s.writer.Submit(s.renew(ctx))
 	took := time.Since(start)
 	s.metrics.translations.Observe(took.Seconds())
 	s.options.Log.Debug("snapshot renewed", "version", s.options.Gateway.Snapshot().Version, "took", took)
@@ -203,15 +206,34 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 }
 
 // renew makes the gateway serve what the caches hold, and returns what there is to say about it.
-func (s *session) renew() status.Submission {
-	next, reports := s.translator.Translate(translate.Input{
-		Routes:   list[*v1alpha1.GatewayRoute](s.stores),
-		Policies: list[*v1alpha1.RateLimitPolicy](s.stores),
-		Services: list[*corev1.Service](s.stores),
-		Grants:   s.grants.list(),
-		Options:  s.options.Translate,
-	})
+func (s *session) renew(ctx context.Context) status.Submission {
+	next, reports := s.translate()
+	if s.secrets.follow(ctx, s.translator.Secrets()) {
+		next, reports = s.translate()
+	}
+	s.explainDefaultCertificate()
 	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(s.stores, next)
 	return status.Submission{Reports: reports, Faults: s.serving.apply(next)}
+}
+
+func (s *session) translate() (*snapshot.Snapshot, []*translate.Status) {
+	return s.translator.Translate(translate.Input{
+		Routes:     list[*v1alpha1.GatewayRoute](s.stores),
+		Policies:   list[*v1alpha1.RateLimitPolicy](s.stores),
+		Services:   list[*corev1.Service](s.stores),
+		Grants:     s.grants.list(),
+		Secrets:    s.secrets.list(),
+		Unreadable: s.secrets.unreadable(),
+		Options:    s.options.Translate,
+	})
+}
+
+// explainDefaultCertificate logs what is wrong with the default certificate, which no object's status can say.
+func (s *session) explainDefaultCertificate() {
+	fault := s.translator.DefaultCertificateFault()
+	if fault != "" && fault != s.fault {
+		s.options.Log.Warn("the default certificate can't be used", "fault", fault)
+	}
+	s.fault = fault
 }

@@ -20,6 +20,8 @@ import (
 // namespace that is watched.
 type stores struct {
 	metrics *metrics
+	// told, if not nil, is called with how each list and watch ended.
+	told func(error)
 
 	mu     sync.RWMutex
 	byType map[reflect.Type][]toolscache.SharedIndexInformer
@@ -34,7 +36,7 @@ func (s *stores) newInformer(lw toolscache.ListerWatcher, o runtime.Object, resy
 	if _, ok := o.(*discoveryv1.EndpointSlice); ok {
 		indexers[serviceIndex] = indexByService
 	}
-	source := patient{toolscache.ToListerWatcherWithContext(lw), s.metrics.unanswered}
+	source := patient{toolscache.ToListerWatcherWithContext(lw), s.metrics.unanswered, s.told}
 	i := toolscache.NewSharedIndexInformer(source, o, resync, indexers)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -39,6 +39,10 @@ func trim(o any) (any, error) {
 			Type: o.Spec.Type, Ports: o.Spec.Ports, IPFamilies: o.Spec.IPFamilies, ExternalName: o.Spec.ExternalName,
 		}
 		o.Status = corev1.ServiceStatus{}
+	case *corev1.Secret:
+		trimSecret(o)
+	case *metav1.PartialObjectMetadata:
+		trimMeta(&o.ObjectMeta)
 	case *discoveryv1.EndpointSlice:
 		service := o.Labels[discoveryv1.LabelServiceName]
 		trimMeta(&o.ObjectMeta)
@@ -62,6 +66,11 @@ func trimMeta(o *metav1.ObjectMeta) {
 		Namespace: o.Namespace, Name: o.Name, UID: o.UID, Generation: o.Generation,
 		ResourceVersion: o.ResourceVersion, CreationTimestamp: o.CreationTimestamp,
 	}
+}
+
+func trimSecret(o *corev1.Secret) {
+	trimMeta(&o.ObjectMeta)
+	*o = corev1.Secret{ObjectMeta: o.ObjectMeta, Data: o.Data}
 }
 
 func trimEndpoints(endpoints []discoveryv1.Endpoint) {

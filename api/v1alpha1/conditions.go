@@ -37,13 +37,15 @@ const (
 	ReasonUnsupportedValue = "UnsupportedValue"
 	// ReasonTargetNotFound comes with False, on a policy: the route or the rule that a targetRef names does not exist.
 	ReasonTargetNotFound = "TargetNotFound"
-	// ReasonConflicted comes with False, on a policy: an older policy holds for the same target and the two cannot
-	// hold together. The message names it.
+	// ReasonConflicted comes with False: an older object holds for the same thing and the two cannot hold together. The
+	// message names it. Of a policy, the thing is a target, and it does not hold for that one. Of a route, it is a hostname
+	// for which the other's spec.tls asks for another Secret or version: connections to that hostname are secured as the
+	// other asks, and all rules of this route go on to serve, so that an edit of one route takes no other down.
 	ReasonConflicted = "Conflicted"
 )
 
-// Reasons for ResolvedRefs. With any but the first, the backends that could not be resolved answer 500 for their
-// share of the requests.
+// Reasons for ResolvedRefs. A backend that could not be resolved answers 500 for its share of the requests, and a rule
+// with a filter whose Secret could not be resolved for all of its own.
 const (
 	// ReasonResolvedRefs comes with True: every reference is resolved.
 	ReasonResolvedRefs = "ResolvedRefs"
@@ -51,7 +53,8 @@ const (
 	ReasonBackendNotFound = "BackendNotFound"
 	// ReasonPortNotFound comes with False: the Service a backend names has no such TCP port.
 	ReasonPortNotFound = "PortNotFound"
-	// ReasonRefNotPermitted comes with False: a backend is in another namespace and no ReferenceGrant there permits it.
+	// ReasonRefNotPermitted comes with False: a backend is in another namespace and no ReferenceGrant there permits it, or
+	// a filter names a Secret of another namespace, which nothing permits.
 	ReasonRefNotPermitted = "RefNotPermitted"
 	// ReasonExternalNameNotPermitted comes with False: the Service a backend names is of type ExternalName, and this
 	// installation does not permit those.
@@ -59,6 +62,17 @@ const (
 	// ReasonExternalBackendNotPermitted comes with False: a backend names a host, and this installation does not
 	// permit those.
 	ReasonExternalBackendNotPermitted = "ExternalBackendNotPermitted"
+	// ReasonInvalidCertificateRef comes with False: the Secret that spec.tls names does not exist, can't be read by this
+	// installation, or holds no usable certificate with its key. The message says which. The rules serve; connections to
+	// the hostnames go on with the last good certificate, else with the installation's default one, and fail where there
+	// is neither.
+	ReasonInvalidCertificateRef = "InvalidCertificateRef"
+	// ReasonCertificateNameMismatch comes with True: the certificate is served and is not valid for one of the hostnames,
+	// so that clients which check it, as browsers do, refuse the connection. The message names the hostname.
+	ReasonCertificateNameMismatch = "CertificateNameMismatch"
+	// ReasonSecretNotFound comes with False: a Secret that a filter names does not exist, lacks the key, or can't be read
+	// by this installation. The message says which.
+	ReasonSecretNotFound = "SecretNotFound"
 )
 
 // Reasons for Programmed.

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -50,6 +51,8 @@ type GatewayRouteList struct {
 }
 
 // GatewayRouteSpec is what a GatewayRoute wants.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || (has(self.hostnames) && size(self.hostnames) > 0)",message="hostnames must hold at least one hostname with tls: a certificate is chosen by the hostname"
 type GatewayRouteSpec struct {
 	// className names the Penstock installation that serves the route: the one started with this class. Others ignore
 	// the route and write nothing to its status.
@@ -67,6 +70,14 @@ type GatewayRouteSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	Hostnames []Hostname `json:"hostnames,omitempty"`
+
+	// tls secures connections to the hostnames. Routes for the same hostname share its settings: those that set tls have
+	// to agree in secretName and minVersion, and all others, in whatever namespace, are served under them. Where they
+	// disagree the older route decides, then the first by namespace and name, and the others are reported in the
+	// condition Accepted with reason Conflicted and served under its settings. Every route is served with and without
+	// TLS; see redirectHTTP.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
 
 	// rules say which requests go where. Their names, where given, are unique within the route.
 	// +required
@@ -133,6 +144,10 @@ type Rule struct {
 	// timeouts bound how long a request may take. For each that is omitted the installation's default holds.
 	// +optional
 	Timeouts *Timeouts `json:"timeouts,omitempty"`
+
+	// limits bound how large a request may be.
+	// +optional
+	Limits *Limits `json:"limits,omitempty"`
 }
 
 // Backend is where requests go: a Service, or a host outside the cluster.
@@ -217,6 +232,18 @@ type Timeouts struct {
 	// response where its head was sent.
 	// +optional
 	Idle *Duration `json:"idle,omitempty"`
+}
+
+// Limits bound how large a request may be.
+type Limits struct {
+	// requestBody bounds the body of a request, as a quantity of bytes from 1 to 1Pi: "10Mi" is 10 * 1024 * 1024 bytes,
+	// "10M" is 10 million. Beyond it: 413, before anything is forwarded where the request tells its length, else as soon
+	// as the body passes the bound. Omitted: no limit.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || (quantity(string(self)).compareTo(quantity('1')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0)",message="requestBody must be from 1 byte to 1Pi"
+	RequestBody *resource.Quantity `json:"requestBody,omitempty"`
 }
 
 // GatewayRouteStatus is what Penstock says about a GatewayRoute.

@@ -6,21 +6,27 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/penstock/penstock/proxy/listener"
 )
 
 // dataPlane are the flags of the commands that serve.
 type dataPlane struct {
-	bindAddress    string
-	adminAddress   string
-	debugAddress   string
-	trustedProxies []string
-	mergeSlashes   bool
-	accessLog      string
-	logLevel       string
-	drainDelay     time.Duration
-	drainTimeout   time.Duration
-	idleTimeout    time.Duration
-	headTimeout    time.Duration
+	bindAddress       string
+	adminAddress      string
+	debugAddress      string
+	trustedProxies    []string
+	proxyProtocolFrom []string
+	mergeSlashes      bool
+	accessLog         string
+	logLevel          string
+	drainDelay        time.Duration
+	drainTimeout      time.Duration
+	idleTimeout       time.Duration
+	headTimeout       time.Duration
+	handshakeTimeout  time.Duration
+	maxConnections    int
+	maxPerClient      int
 }
 
 func (d *dataPlane) add(f *pflag.FlagSet) {
@@ -28,6 +34,7 @@ func (d *dataPlane) add(f *pflag.FlagSet) {
 	f.StringVar(&d.adminAddress, "admin-address", ":8081", "address of /metrics, /healthz and /readyz")
 	f.StringVar(&d.debugAddress, "debug-address", "127.0.0.1:8082", "loopback address of /debug/snapshot, /debug/table, /debug/endpoints and /debug/pprof; empty for none")
 	f.StringSliceVar(&d.trustedProxies, "trusted-proxies", nil, "CIDRs of proxies whose X-Forwarded-* and Forwarded fields are believed")
+	f.StringSliceVar(&d.proxyProtocolFrom, "proxy-protocol-from", nil, "CIDRs of load balancers whose connections begin with a PROXY protocol header, version 1 or 2")
 	f.BoolVar(&d.mergeSlashes, "merge-slashes", true, "treat several slashes in a path as one")
 	f.StringVar(&d.accessLog, "access-log", "stdout", "where the access log goes: stdout, stderr, off or a file's path")
 	f.StringVar(&d.logLevel, "log-level", "info", "least severe level that is logged: debug, info, warn or error")
@@ -35,19 +42,43 @@ func (d *dataPlane) add(f *pflag.FlagSet) {
 	f.DurationVar(&d.drainTimeout, "drain-timeout", 30*time.Second, "how long requests in flight may take to finish after --drain-delay")
 	f.DurationVar(&d.headTimeout, "head-timeout", 10*time.Second, "how long a client may take to send a request's head")
 	f.DurationVar(&d.idleTimeout, "idle-timeout", 75*time.Second, "how long a client's connection may be idle between requests")
+	f.DurationVar(&d.handshakeTimeout, "handshake-timeout", listener.DefaultOpening, "how long a client may take for the TLS handshake, and a load balancer for a PROXY protocol header")
+	f.IntVar(&d.maxConnections, "max-connections", 0, "how many connections of clients may be open; further ones are closed at once. 0: up to 100,000, as descriptors and memory allow")
+	f.IntVar(&d.maxPerClient, "max-connections-per-client", 0, "how many of them one IPv4 address or IPv6 /64 network may have. 0: half of --max-connections")
 }
 
-func (d *dataPlane) proxies() ([]netip.Prefix, error) {
+// prefixes parses the CIDRs of a flag.
+func prefixes(flag string, values []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for _, s := range d.trustedProxies {
+	for _, s := range values {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
-			return nil, fmt.Errorf("--trusted-proxies: %w", err)
+			return nil, fmt.Errorf("--%s: %w", flag, err)
 		}
 		out = append(out, p.Masked())
 	}
 	return out, nil
 }
+
+// bounds are those of connections, where that many descriptors and that many bytes of memory may be used.
+func (d *dataPlane) bounds(descriptors uint64, memory int64) listener.Bounds {
+	b := listener.Bounds{Connections: d.maxConnections, PerClient: d.maxPerClient, Opening: d.handshakeTimeout}
+	if b.Connections <= 0 {
+		// Each may have one to a backend besides, and half of the memory is for what requests need.
+		b.Connections = int(min(mostConnections, int64(min(descriptors, mostConnections*4))/2, memory/2/connectionSize))
+		b.Connections = max(b.Connections, leastConnections)
+	}
+	if b.PerClient <= 0 {
+		b.PerClient = (b.Connections + 1) / 2
+	}
+	return b
+}
+
+const (
+	mostConnections  = 100_000
+	leastConnections = 100
+	connectionSize   = 24 << 10 // bytes of memory of one that is idle, with TLS
+)
 
 func (d *dataPlane) bind() (netip.Addr, error) {
 	if d.bindAddress == "" {

@@ -17,7 +17,9 @@ import (
 )
 
 func input(o file.Objects, options translate.Options) translate.Input {
-	return translate.Input{Routes: o.Routes, Policies: o.Policies, Services: o.Services, Grants: o.Grants, Options: options}
+	return translate.Input{
+		Routes: o.Routes, Policies: o.Policies, Services: o.Services, Grants: o.Grants, Secrets: o.Secrets, Options: options,
+	}
 }
 
 func validateCommand() *cobra.Command {
@@ -30,16 +32,20 @@ func validateCommand() *cobra.Command {
 			"and exits with status 1 if there is one.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, statuses, problems, err := read(dir, meaning)
+			read, err := readManifests(dir, meaning)
 			if err != nil {
 				return err
 			}
 			mistakes := 0
-			for _, p := range problems {
+			for _, p := range read.problems {
 				fmt.Fprintln(c.OutOrStdout(), p)
 				mistakes++
 			}
-			mistakes += printFalse(c.OutOrStdout(), statuses)
+			mistakes += printFalse(c.OutOrStdout(), read.statuses)
+			if read.fault != "" {
+				fmt.Fprintln(c.OutOrStdout(), "--default-certificate: "+read.fault)
+				mistakes++
+			}
 			if mistakes > 0 {
 				return fmt.Errorf("%d mistakes in %s", mistakes, dir)
 			}
@@ -72,24 +78,24 @@ func translateCommand() *cobra.Command {
 		Short: "Print the snapshot and the status that manifests give, as YAML",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			snap, statuses, problems, err := read(dir, meaning)
+			read, err := readManifests(dir, meaning)
 			if err != nil {
 				return err
 			}
-			for _, p := range problems {
+			for _, p := range read.problems {
 				fmt.Fprintln(c.ErrOrStderr(), p)
 			}
 			out, err := yaml.Marshal(struct {
 				Snapshot *snapshot.Snapshot  `json:"snapshot"`
 				Statuses []*translate.Status `json:"statuses"`
-			}{snap, statuses})
+			}{read.snapshot, read.statuses})
 			if err != nil {
 				return err
 			}
 			if _, err := c.OutOrStdout().Write(out); err != nil {
 				return err
 			}
-			if len(problems) > 0 {
+			if len(read.problems) > 0 {
 				return errors.New("some manifests are not used")
 			}
 			return nil
@@ -100,14 +106,26 @@ func translateCommand() *cobra.Command {
 	return c
 }
 
-func read(dir string, meaning translation) (*snapshot.Snapshot, []*translate.Status, []file.Problem, error) {
+// reading is what manifests give.
+type reading struct {
+	snapshot *snapshot.Snapshot
+	statuses []*translate.Status
+	problems []file.Problem
+	// fault is that of the default certificate.
+	fault string
+}
+
+func readManifests(dir string, meaning translation) (out reading, err error) {
 	options, err := meaning.options()
 	if err != nil {
-		return nil, nil, nil, err
+		return out, err
 	}
-	objects, problems := file.Load(dir)
-	snap, statuses := translate.Translate(input(objects, options), builtin.Registry(builtin.Deps{}))
-	return snap, statuses, problems, nil
+	var objects file.Objects
+	objects, out.problems = file.Load(dir)
+	t := translate.NewTranslator(builtin.Registry(builtin.Deps{}))
+	out.snapshot, out.statuses = t.Translate(input(objects, options))
+	out.fault = t.DefaultCertificateFault()
+	return out, nil
 }
 
 func addDir(c *cobra.Command, dir *string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
 	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/router"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -55,24 +57,49 @@ func newProcess(flags dataPlane) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := prefixes("proxy-protocol-from", flags.proxyProtocolFrom)
+	if err != nil {
+		return nil, err
+	}
+	bounds, err := p.limit()
+	if err != nil {
+		return nil, err
+	}
 	if err := p.buildFilters(); err != nil {
 		return nil, err
 	}
 	p.gateway = proxy.New(proxy.Options{
-		Address:  bind,
-		Filters:  p.filters,
-		Path:     exchange.PathOptions{KeepSlashes: !flags.mergeSlashes},
-		Timeouts: engine.Timeouts{Head: flags.headTimeout, KeepAlive: flags.idleTimeout},
-		Log:      p.log,
-		Now:      time.Now,
+		Address:           bind,
+		Filters:           p.filters,
+		Path:              exchange.PathOptions{KeepSlashes: !flags.mergeSlashes},
+		Bounds:            bounds,
+		ProxyProtocolFrom: proxies,
+		Timeouts:          engine.Timeouts{Head: flags.headTimeout, KeepAlive: flags.idleTimeout},
+		Log:               p.log,
+		Now:               time.Now,
 	})
 	p.metrics.MustRegister(&p.config)
 	p.metrics.MustRegister(p.gateway.Metrics()...)
 	return p, nil
 }
 
+// limit bounds memory and connections by what this process may have.
+func (p *process) limit() (listener.Bounds, error) {
+	memory, err := limitMemory(os.DirFS("/"))
+	if err != nil {
+		p.log.Warn("the control group's memory limit is unknown", "error", err)
+	}
+	var descriptors syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &descriptors); err != nil {
+		return listener.Bounds{}, fmt.Errorf("limit of descriptors: %w", err)
+	}
+	b := p.flags.bounds(descriptors.Cur, memory)
+	p.log.Info("limits", "memory", memory, "descriptors", descriptors.Cur, "connections", b.Connections, "connectionsPerClient", b.PerClient)
+	return b, nil
+}
+
 func (p *process) buildFilters() error {
-	trusted, err := p.flags.proxies()
+	trusted, err := prefixes("trusted-proxies", p.flags.trustedProxies)
 	if err != nil {
 		return err
 	}

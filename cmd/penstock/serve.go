@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 type controlPlane struct {
 	kubeconfig     string
 	namespaces     []string
+	secrets        string
 	leaseNamespace string
 	leaseName      string
 	identity       string
@@ -35,6 +37,7 @@ type controlPlane struct {
 func (c *controlPlane) add(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; by default the Pod's service account, or else $KUBECONFIG or ~/.kube/config")
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to watch; by default all")
+	f.StringVar(&c.secrets, "secrets", string(controllers.SecretsReferenced), "which Secrets to read: referenced (those that routes name), all (of the namespaces that are watched) or none")
 	f.StringVar(&c.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease by which replicas choose who writes status; by default the Pod's")
 	f.StringVar(&c.leaseName, "leader-election-name", "", "name of that Lease; by default the class name")
 	f.StringVar(&c.identity, "leader-election-identity", "", "name of this replica in the Lease; by default the host name, which in a Pod is the Pod's")
@@ -47,6 +50,14 @@ func (c *controlPlane) config() (*rest.Config, error) {
 		return ctrl.GetConfig()
 	}
 	return clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+}
+
+func (c *controlPlane) secretAccess() (controllers.SecretAccess, error) {
+	a := controllers.SecretAccess(c.secrets)
+	if !slices.Contains([]controllers.SecretAccess{controllers.SecretsReferenced, controllers.SecretsAll, controllers.SecretsNone}, a) {
+		return "", fmt.Errorf("--secrets: %q is none of referenced, all and none", c.secrets)
+	}
+	return a, nil
 }
 
 // podNamespace is where a Pod finds the name of its namespace.
@@ -103,6 +114,10 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	if err != nil {
 		return err
 	}
+	secrets, err := control.secretAccess()
+	if err != nil {
+		return err
+	}
 	p, err := newProcess(flags)
 	if err != nil {
 		return err
@@ -112,7 +127,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	klog.SetLogger(logger)
 	ctrl.SetLogger(logger)
 	c, err := controllers.New(controllers.Options{
-		Config: config, Namespaces: control.namespaces, Election: election,
+		Config: config, Namespaces: control.namespaces, Secrets: secrets, Election: election,
 		Translate: options, Filters: p.filters, Gateway: served{p},
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
 	})

@@ -61,6 +61,9 @@ func (s *standalone) apply(objects file.Objects, problems []file.Problem) {
 	snap, statuses := s.translator.Translate(input(objects, s.options))
 	setEndpoints(s.gateway.SetEndpoints, snap, objects)
 	seen := map[string]bool{}
+	if fault := s.translator.DefaultCertificateFault(); fault != "" && s.news(seen, fault) {
+		s.log.Warn("the default certificate can't be used", "fault", fault)
+	}
 	for _, p := range problems {
 		if s.news(seen, p.String()) {
 			s.log.Warn("manifest not used", "problem", p.String())

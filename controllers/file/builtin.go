@@ -1,7 +1,9 @@
 package file
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -45,7 +47,7 @@ func finishServicePort(port *corev1.ServicePort) {
 	}
 }
 
-// finishSecret moves stringData to data, as the API server does.
+// finishSecret moves stringData to data and checks the keys, as the API server does. No message shows a value.
 func finishSecret(s *corev1.Secret) field.ErrorList {
 	if len(s.StringData) > 0 && s.Data == nil {
 		s.Data = map[string][]byte{}
@@ -57,7 +59,21 @@ func finishSecret(s *corev1.Secret) field.ErrorList {
 	if s.Type == "" {
 		s.Type = corev1.SecretTypeOpaque
 	}
-	return nil
+	var errs field.ErrorList
+	path := field.NewPath("data")
+	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
+		for _, message := range validation.IsConfigMapKey(key) {
+			errs = append(errs, field.Invalid(path.Key(key), key, message))
+		}
+	}
+	if s.Type == corev1.SecretTypeTLS {
+		for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+			if _, ok := s.Data[key]; !ok {
+				errs = append(errs, field.Required(path.Key(key), ""))
+			}
+		}
+	}
+	return errs
 }
 
 // finishEndpointSlice applies the API server's defaults and checks addresses and ports.

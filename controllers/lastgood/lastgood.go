@@ -35,7 +35,7 @@ var (
 const (
 	fileName = "state.jsonl"
 	// format changes with everything that makes old files unreadable or changes what they mean.
-	format = "penstock-state/1"
+	format = "penstock-state/2"
 	// private keeps secrets from other users of the machine.
 	private = 0o600
 )
@@ -47,6 +47,7 @@ type record struct {
 	Listener  *snapshot.Listener     `json:"listener,omitempty"`
 	Route     *snapshot.Route        `json:"route,omitempty"`
 	Cluster   *snapshot.Cluster      `json:"cluster,omitempty"`
+	TLS       *snapshot.TLSPolicy    `json:"tls,omitempty"`
 	Secret    *secret                `json:"secret,omitempty"`
 	Endpoints *live.ClusterEndpoints `json:"endpoints,omitempty"`
 	End       *end                   `json:"end,omitempty"`
@@ -96,6 +97,9 @@ func write(f io.Writer, s State) error {
 	}
 	for _, c := range s.Snapshot.Clusters {
 		w.put(record{Cluster: c})
+	}
+	for _, p := range s.Snapshot.TLS {
+		w.put(record{TLS: p})
 	}
 	for _, v := range s.Snapshot.Secrets {
 		w.put(record{Secret: &secret{Ref: v.Ref, Value: v.Value}})
@@ -168,6 +172,7 @@ type reader struct {
 	listeners []*snapshot.Listener
 	routes    []*snapshot.Route
 	clusters  []*snapshot.Cluster
+	tls       []*snapshot.TLSPolicy
 	secrets   []*snapshot.Secret
 	endpoints []live.ClusterEndpoints
 }
@@ -194,6 +199,8 @@ func (r *reader) take(rec record) error {
 		r.routes = append(r.routes, rec.Route.Seal())
 	case rec.Cluster != nil:
 		r.clusters = append(r.clusters, rec.Cluster.Seal())
+	case rec.TLS != nil:
+		r.tls = append(r.tls, rec.TLS.Seal())
 	case rec.Secret != nil:
 		v := &snapshot.Secret{Ref: rec.Secret.Ref, Value: rec.Secret.Value}
 		r.secrets = append(r.secrets, v.Seal())
@@ -211,7 +218,9 @@ func (r *reader) finish(e end) (State, error) {
 	if sum := sumOf(r.sum); e.Sum != sum {
 		return State{}, fmt.Errorf("%w: its sum is %s instead of %s", ErrCorrupt, sum, e.Sum)
 	}
-	s := snapshot.New(snapshot.Snapshot{Listeners: r.listeners, Routes: r.routes, Clusters: r.clusters, Secrets: r.secrets})
+	s := snapshot.New(snapshot.Snapshot{
+		Listeners: r.listeners, Routes: r.routes, Clusters: r.clusters, TLS: r.tls, Secrets: r.secrets,
+	})
 	if s.Version != e.Version {
 		return State{}, fmt.Errorf("%w: it reads as snapshot %s instead of %s", ErrFormat, s.Version, e.Version)
 	}

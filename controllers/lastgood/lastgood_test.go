@@ -34,9 +34,17 @@ func example() State {
 	secret := &snapshot.Secret{
 		Ref: snapshot.Ref{Namespace: "shop", Name: "key", Key: "tls.key"}, Value: snapshot.PrivateBytes("\x00secret\n"),
 	}
+	policy := &snapshot.TLSPolicy{
+		Host: "example.com", MinVersion: snapshot.TLS13,
+		Certificate: snapshot.Ref{Namespace: "shop", Name: "key", Key: "tls.crt"}, Key: secret.Ref,
+	}
 	listener := &snapshot.Listener{Name: snapshot.ListenerHTTP, Port: 8080, Protocol: snapshot.HTTP}
 	return State{
-		Snapshot: snapshot.New(snapshot.Snapshot{Listeners: []*snapshot.Listener{listener}, Routes: []*snapshot.Route{route.Seal()}, Clusters: []*snapshot.Cluster{cluster.Seal()}, Secrets: []*snapshot.Secret{secret.Seal()}}),
+		Snapshot: snapshot.New(snapshot.Snapshot{
+			Listeners: []*snapshot.Listener{listener}, Routes: []*snapshot.Route{route.Seal()},
+			Clusters: []*snapshot.Cluster{cluster.Seal()}, TLS: []*snapshot.TLSPolicy{policy.Seal()},
+			Secrets: []*snapshot.Secret{secret.Seal()},
+		}),
 
 		Endpoints: []live.ClusterEndpoints{{Cluster: "shop/users:80", Endpoints: []snapshot.Endpoint{
 			{Address: "10.0.0.1", Port: 8080}, {Address: "fd00::1", Port: 8080, State: snapshot.Draining},
@@ -57,7 +65,7 @@ func TestWhatIsLoadedIsWhatWasSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unsealed := cmpopts.IgnoreUnexported(snapshot.Route{}, snapshot.Cluster{}, snapshot.Secret{})
+	unsealed := cmpopts.IgnoreUnexported(snapshot.Route{}, snapshot.Cluster{}, snapshot.TLSPolicy{}, snapshot.Secret{})
 	if diff := cmp.Diff(want, got, unsealed); diff != "" {
 		t.Errorf("-saved +loaded:\n%s", diff)
 	}
@@ -88,7 +96,7 @@ func TestRefused(t *testing.T) {
 		{"a changed byte", func(b []byte) []byte { return bytes.Replace(b, []byte("10.0.0.1"), []byte("10.0.0.9"), 1) }, ErrCorrupt},
 		{"something else", func([]byte) []byte { return []byte("\x7fELF\n") }, ErrCorrupt},
 		{"an empty line", func(b []byte) []byte { return bytes.Replace(b, []byte("\n"), []byte("\n{}\n"), 1) }, ErrCorrupt},
-		{"another format", func(b []byte) []byte { return bytes.Replace(b, []byte("state/1"), []byte("state/2"), 1) }, ErrFormat},
+		{"another format", func(b []byte) []byte { return bytes.Replace(b, []byte(format), []byte("penstock-state/0"), 1) }, ErrFormat},
 	}
 	for _, c := range cases {
 		t.Run(c.name+" is refused", func(t *testing.T) {

@@ -55,11 +55,14 @@ func Accepted(generation int64, problems ...Problem) metav1.Condition {
 }
 
 // ResolvedRefs says whether all that an object refers to can be used. The first problem gives the reason, all together
-// the message.
+// the message. A certificate for other hosts can be used all the same.
 func ResolvedRefs(generation int64, problems ...Problem) metav1.Condition {
 	c := judge(v1alpha1.ConditionResolvedRefs, generation, problems)
-	if c.Reason == "" {
+	switch c.Reason {
+	case "":
 		c.Reason, c.Message = v1alpha1.ReasonResolvedRefs, "Every reference is resolved."
+	case v1alpha1.ReasonCertificateNameMismatch:
+		c.Status = metav1.ConditionTrue
 	}
 	return c
 }

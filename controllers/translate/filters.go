@@ -46,11 +46,7 @@ func (j *job) check(subject string, f snapshot.Filter, at *field.Path) bool {
 		j.notAccepted(invalid(subject, at, err))
 		return false
 	}
-	if len(secrets) > 0 {
-		j.notAccepted(needsSecret(subject, at, secrets[0]))
-		return false
-	}
-	return true
+	return j.resolve(subject, secrets, at)
 }
 
 func mustMarshal(v any) json.RawMessage {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 )
 
 // TestEveryFilterFieldReachesItsFilter sets every field of every filter of the API, whether they make sense together or
@@ -41,6 +42,7 @@ func TestEveryFilterHasAField(t *testing.T) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[v1alpha1.Filters]()) {
 		names = append(names, jsonName(f))
 	}
+	names = append(names, redirecthttp.Name) // spec.tls.redirectHTTP
 	for _, d := range builtin.Registry(builtin.Deps{}) {
 		if !d.Base && !slices.Contains(names, d.Name) {
 			t.Errorf("filter %s can't be configured by any field of the API", d.Name)

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
@@ -24,6 +25,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
 	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/test/testcert"
 )
 
 var update = flag.Bool("update", false, "write out.yaml of the golden cases anew")
@@ -40,6 +42,8 @@ type document struct {
 	Options Options `json:"options"`
 	// Filters replaces the built-in filters: None has none, Secretive one that asks for a Secret.
 	Filters string `json:"filters"`
+	// Unreadable is Input.Unreadable.
+	Unreadable []types.NamespacedName `json:"unreadable"`
 }
 
 // TestGolden translates testdata/<case>/in.yaml and compares the outcome with out.yaml, also with the input shuffled. The
@@ -110,6 +114,10 @@ func (g *golden) add(t *testing.T, doc []byte) {
 		g.Services = append(g.Services, decode[corev1.Service](t, doc))
 	case "ReferenceGrant":
 		g.Grants = append(g.Grants, decode[gatewayv1beta1.ReferenceGrant](t, doc))
+	case "Secret":
+		g.Secrets = append(g.Secrets, decode[corev1.Secret](t, doc))
+	case "Certificate":
+		g.Secrets = append(g.Secrets, decode[certificate](t, doc).secret())
 	case "EndpointSlice":
 		g.Slices = append(g.Slices, decode[discoveryv1.EndpointSlice](t, doc))
 	case "Options":
@@ -129,7 +137,7 @@ func (g *golden) configure(t *testing.T, doc []byte) {
 	if err := yaml.UnmarshalStrict(doc, &settings); err != nil {
 		t.Fatal(err)
 	}
-	g.Options = settings.Options
+	g.Options, g.Unreadable = settings.Options, settings.Unreadable
 	switch settings.Filters {
 	case "None":
 		g.Filters = nil
@@ -138,11 +146,39 @@ func (g *golden) configure(t *testing.T, doc []byte) {
 	}
 }
 
-// secretive is a filter that needs a Secret.
+// secretive is a filter that needs Secrets: for every field that it adds one, which the value names as name/key or
+// namespace/name/key.
 var secretive = filter.Define("requestHeaders",
-	func(any, filter.Env) (filter.Filter, error) { return nil, nil },
-	func(any) []snapshot.Ref { return []snapshot.Ref{{Namespace: "shop", Name: "key", Key: "token"}} },
+	func(v1alpha1.HeaderFilter, filter.Env) (filter.Filter, error) { return nil, nil },
+	func(c v1alpha1.HeaderFilter) (refs []snapshot.Ref) {
+		for _, h := range c.Add {
+			parts := append([]string{""}, strings.Split(h.Value, "/")...)
+			parts = parts[len(parts)-3:]
+			refs = append(refs, snapshot.Ref{Namespace: parts[0], Name: parts[1], Key: parts[2]})
+		}
+		return refs
+	},
 )
+
+// certificate is a document of kind Certificate: the test's own, a Secret that holds one.
+type certificate struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Hosts             []string `json:"hosts"`
+	// KeyOf names the Secret that has the key in truth; empty: this one.
+	KeyOf string `json:"keyOf"`
+	// Chain follows the certificate in tls.crt.
+	Chain string `json:"chain"`
+}
+
+func (c *certificate) secret() *corev1.Secret {
+	data := testcert.Data(c.Name, c.Hosts...)
+	data[corev1.TLSCertKey] = append(data[corev1.TLSCertKey], c.Chain...)
+	if c.KeyOf != "" {
+		data[corev1.TLSPrivateKeyKey] = testcert.Data(c.KeyOf)[corev1.TLSPrivateKeyKey]
+	}
+	return &corev1.Secret{ObjectMeta: c.ObjectMeta, Type: corev1.SecretTypeTLS, Data: data}
+}
 
 func decode[T any](t *testing.T, doc []byte) *T {
 	t.Helper()
@@ -158,6 +194,8 @@ func (g *golden) shuffle(r *rand.Rand) {
 	shuffle(r, g.Policies)
 	shuffle(r, g.Services)
 	shuffle(r, g.Grants)
+	shuffle(r, g.Secrets)
+	shuffle(r, g.Unreadable)
 	shuffle(r, g.Slices)
 }
 

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +26,14 @@ type translation struct {
 	clusters []*snapshot.Cluster
 	// dependencies are what was looked at, found or not.
 	dependencies []dependency
-	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields.
-	accepted, resolved []status.Problem
+	// tls is what the route asks for the connections to its hosts.
+	tls tlsClaim
+	// secrets are those that were looked at, found or not; refs the values that filters need of them.
+	secrets []types.NamespacedName
+	refs    []snapshot.Ref
+	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields;
+	// remarks are what there is to say of ResolvedRefs that is no problem.
+	accepted, resolved, remarks []status.Problem
 }
 
 // environment is what translations share.
@@ -36,6 +43,7 @@ type environment struct {
 	listeners []string
 	filters   filter.Registry
 	catalog   *catalog
+	secrets   *secretSet
 }
 
 // job is the making of one translation.
@@ -56,6 +64,7 @@ func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
 
 func (j *job) run() {
 	hosts := hostnames(j.route)
+	j.secure(hosts)
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
 		at := field.NewPath("spec", "rules").Index(i)
@@ -76,15 +85,17 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	filters, filterable := j.configured(j.rule, rule.Filters, at.Child("filters"))
 	backends, clusters, servable := j.backends(rule.Backends, at.Child("backends"))
 	timeouts, bounded := j.timeouts(rule.Timeouts, at.Child("timeouts"))
+	body, limited := j.maxRequestBody(rule.Limits, at.Child("limits", "requestBody"))
 	out.Matches = matches
 	if !matchable {
 		j.widened = append(j.widened, len(j.rules))
 	}
-	if !matchable || !filterable || !servable || !bounded {
+	if !matchable || !filterable || !servable || !bounded || !limited {
 		out.Reject = unresolved
 		return
 	}
-	out.Filters, out.Backends, out.Timeouts = filters, backends, timeouts
+	out.Filters = append(filters, j.redirectHTTP()...)
+	out.Backends, out.Timeouts, out.MaxRequestBody = backends, timeouts, body
 	j.refer(clusters)
 }
 
@@ -123,6 +134,19 @@ func (j *job) duration(out *snapshot.Duration, d *v1alpha1.Duration, at *field.P
 	}
 	*out = snapshot.Duration(v)
 	return true
+}
+
+// maxRequestBody returns the bound in bytes, and whether it is one; 0 is none.
+func (j *job) maxRequestBody(l *v1alpha1.Limits, at *field.Path) (int64, bool) {
+	if l == nil || l.RequestBody == nil {
+		return 0, true
+	}
+	bytes := l.RequestBody.Value()
+	if bytes < 1 {
+		j.notAccepted(invalid(j.rule, at, errors.New("less than 1 byte")))
+		return 0, false
+	}
+	return bytes, true
 }
 
 func (j *job) origin(at *field.Path) snapshot.Origin {

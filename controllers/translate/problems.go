@@ -30,10 +30,38 @@ func unknownFilter(subject string, at *field.Path) status.Problem {
 		"%s answers 500: %s: this version of Penstock does not know this filter.", subject, at)
 }
 
-func needsSecret(subject string, at *field.Path, secret snapshot.Ref) status.Problem {
+// secretNotFound takes a sentence that names the Secret.
+func secretNotFound(subject string, at *field.Path, why string) status.Problem {
+	return problem(v1alpha1.ReasonSecretNotFound, "%s answers 500: %s: %s", subject, at, why)
+}
+
+func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) status.Problem {
+	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
+}
+
+// invalidCertificate takes a sentence that names the Secret.
+func invalidCertificate(why string) status.Problem {
+	return status.Problem{Reason: v1alpha1.ReasonInvalidCertificateRef, Message: why}
+}
+
+func unusableCertificate(s types.NamespacedName, err error) status.Problem {
+	return problem(v1alpha1.ReasonInvalidCertificateRef, "Secret %s holds no usable certificate: %v.", s, err)
+}
+
+func nameMismatch(s types.NamespacedName, hosts []string) status.Problem {
+	return problem(v1alpha1.ReasonCertificateNameMismatch,
+		"The certificate of Secret %s is not valid for %s; it is served all the same.", s, shortList(hosts))
+}
+
+func unsupportedTLSVersion(v v1alpha1.TLSVersion) status.Problem {
 	return problem(v1alpha1.ReasonUnsupportedValue,
-		"%s answers 500: %s: this version of Penstock does not read Secret %s/%s.",
-		subject, at, secret.Namespace, secret.Name)
+		"spec.tls.minVersion: this version of Penstock does not know %q; clients have to use %s.", v, snapshot.TLS13)
+}
+
+func tlsConflicted(winner types.NamespacedName, hosts []string) status.Problem {
+	return problem(v1alpha1.ReasonConflicted,
+		"GatewayRoute %s, which takes precedence, asks for another Secret or version of TLS for %s: its policy holds, for this route too.",
+		winner, shortList(hosts))
 }
 
 func weightless(subject string, at *field.Path) status.Problem {
@@ -79,8 +107,17 @@ func shadowed(lost []shadow, entirely bool) status.Problem {
 }
 
 func hostList(lost []shadow) string {
-	first := cmp.Or(lost[0].host, "any host")
-	if more := len(lost) - 1; more > 0 {
+	hosts := make([]string, len(lost))
+	for i := range lost {
+		hosts[i] = lost[i].host
+	}
+	return shortList(hosts)
+}
+
+// shortList names the first of some hosts and counts the others.
+func shortList(hosts []string) string {
+	first := cmp.Or(hosts[0], "any host")
+	if more := len(hosts) - 1; more > 0 {
 		return fmt.Sprintf("%s and %d more", first, more)
 	}
 	return first

@@ -31,6 +31,7 @@ type routeSet struct {
 	byName   map[types.NamespacedName]*route
 	clusters *clusterSet
 	claims   *contests[claimKey, claim]
+	tls      *tlsSet
 	users    dependents[dependency, *route]
 	// ordered is by precedence. added and removed are not in it yet, or still.
 	ordered        []*route
@@ -52,6 +53,7 @@ func newRouteSet(e *environment) *routeSet {
 		byName:      map[types.NamespacedName]*route{},
 		clusters:    newClusterSet(),
 		claims:      newContests[claimKey](compareClaims),
+		tls:         newTLSSet(e.options, e.secrets),
 		users:       dependents[dependency, *route]{},
 		outdated:    map[*route]struct{}{},
 		unjudged:    map[*route]struct{}{},
@@ -96,6 +98,8 @@ func (s *routeSet) remove(name types.NamespacedName, r *route) {
 	s.unlink(r)
 	s.withdraw(r)
 	s.clusters.release(r.clusters)
+	s.secrets.release(r.refs)
+	s.tls.withdraw(r, r.tls)
 	delete(s.byName, name)
 	delete(s.outdated, r)
 	s.removed = append(s.removed, r)
@@ -110,6 +114,13 @@ func (s *routeSet) touch(d dependency) {
 	}
 }
 
+// touchSecret marks the routes that looked at a Secret.
+func (s *routeSet) touchSecret(name types.NamespacedName) {
+	for r := range s.secrets.users[name] {
+		s.outdated[r] = struct{}{}
+	}
+}
+
 // settle translates what is outdated, decides who shadows whom and brings order and statuses up to date.
 func (s *routeSet) settle() {
 	for r := range s.outdated {
@@ -117,6 +128,7 @@ func (s *routeSet) settle() {
 	}
 	clear(s.outdated)
 	s.claims.settle(func(c claim) { s.unjudged[c.route] = struct{}{} })
+	s.tls.claims.settle(func(r *route) { s.unjudged[r] = struct{}{} })
 	for r := range s.unjudged {
 		s.judge(r)
 	}
@@ -134,10 +146,14 @@ func (s *routeSet) renew(r *route) {
 	s.changed = s.changed || !slices.Equal(fresh.rules, r.rules) || !slices.Equal(fresh.widened, r.widened)
 	s.clusters.retain(fresh.clusters)
 	s.clusters.release(r.clusters)
+	s.secrets.retain(fresh.refs)
+	s.secrets.release(r.refs)
 	s.count += len(fresh.rules) - len(r.rules)
 	s.unlink(r)
+	before := r.tls
 	r.translation = fresh
 	s.link(r)
+	s.tls.renew(r, before)
 	if now := shapeOf(r); !now.equal(r.shape) {
 		s.withdraw(r)
 		r.shape = now
@@ -159,12 +175,14 @@ func (s *routeSet) link(r *route) {
 	for _, d := range r.dependencies {
 		s.users.add(d, r)
 	}
+	s.secrets.link(r)
 }
 
 func (s *routeSet) unlink(r *route) {
 	for _, d := range r.dependencies {
 		s.users.remove(d, r)
 	}
+	s.secrets.unlink(r)
 }
 
 func (s *routeSet) enter(r *route) {
@@ -185,8 +203,8 @@ func (s *routeSet) judge(r *route) {
 	fresh := &Status{
 		Ref: refOf(v1alpha1.KindGatewayRoute, o),
 		Conditions: []metav1.Condition{
-			status.Accepted(o.Generation, slices.Concat(r.accepted, s.shadows(r))...),
-			status.ResolvedRefs(o.Generation, r.resolved...),
+			status.Accepted(o.Generation, slices.Concat(r.accepted, s.tls.conflicts(r), s.shadows(r))...),
+			status.ResolvedRefs(o.Generation, slices.Concat(r.resolved, r.remarks)...),
 			status.ProgrammingPending(o.Generation),
 			status.NotReported(o.Generation),
 		},

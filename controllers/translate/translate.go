@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
@@ -30,7 +31,12 @@ type Input struct {
 	Policies []*v1alpha1.RateLimitPolicy
 	Services []*corev1.Service
 	Grants   []*gatewayv1beta1.ReferenceGrant
-	Options  Options
+	// Secrets are at least those that Translator.Secrets names, as far as they exist and can be read.
+	Secrets []*corev1.Secret
+	// Unreadable names Secrets that can't be read, so that it is not known whether they exist: one Secret, or without a
+	// name those of a namespace, or with neither all.
+	Unreadable []types.NamespacedName
+	Options    Options
 }
 
 // Options are the settings of an installation. Start from DefaultOptions: the zero Options serves nothing.
@@ -43,6 +49,12 @@ type Options struct {
 	AllowExternalBackends bool
 	// AllowExternalName permits Services of type ExternalName.
 	AllowExternalName bool
+	// DefaultCertificate is the Secret with the certificate for connections to hosts that no route secures; the zero value
+	// for none.
+	DefaultCertificate types.NamespacedName
+	// HTTPSRedirectPort is the port in the URLs that spec.tls.redirectHTTP leads to: where clients reach the listener for
+	// HTTPS.
+	HTTPSRedirectPort uint16
 	// Balancer chooses endpoints in every cluster.
 	Balancer snapshot.Balancer
 	// ConnectTimeout bounds the set-up of one connection to an endpoint.
@@ -55,8 +67,12 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		ClassName: "penstock",
-		Listeners: []*snapshot.Listener{{Name: snapshot.ListenerHTTP, Port: 8080, Protocol: snapshot.HTTP}},
-		Balancer:  snapshot.LeastRequest,
+		Listeners: []*snapshot.Listener{
+			{Name: snapshot.ListenerHTTP, Port: 8080, Protocol: snapshot.HTTP},
+			{Name: snapshot.ListenerHTTPS, Port: 8443, Protocol: snapshot.HTTPS},
+		},
+		HTTPSRedirectPort: 443,
+		Balancer:          snapshot.LeastRequest,
 		// An endpoint in reach answers in milliseconds; three lost SYN packets (1, 2 and 4 s) mean that it is not.
 		ConnectTimeout: snapshot.Duration(5 * time.Second),
 		Timeouts: snapshot.Timeouts{

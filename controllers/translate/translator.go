@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/proxy/filter"
@@ -54,6 +55,9 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, []*Status) {
 		t.catalog.putGrant(c.name, c.new)
 		t.routes.touch(dependency{Namespace: c.name.Namespace})
 	}
+	for _, name := range t.routes.secrets.update(in.Secrets, in.Unreadable) {
+		t.routes.touchSecret(name)
+	}
 	for _, c := range t.routes.update(in.Routes) {
 		t.policies.touch(c.name)
 	}
@@ -61,6 +65,37 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, []*Status) {
 	t.routes.settle()
 	t.policies.settle()
 	return t.result()
+}
+
+// Secrets names, in order, the Secrets that the last translation looked at, whether they were there or not.
+func (t *Translator) Secrets() []types.NamespacedName {
+	if t.snapshot == nil {
+		return nil
+	}
+	names := t.routes.secrets.looked()
+	if d := t.options.DefaultCertificate; d != (types.NamespacedName{}) {
+		if i, found := slices.BinarySearchFunc(names, d, compareNames); !found {
+			names = slices.Insert(names, i, d)
+		}
+	}
+	return names
+}
+
+// DefaultCertificateFault is a sentence that says what keeps the default certificate from being used, as the last
+// translation had it; empty if nothing does, or there is none.
+func (t *Translator) DefaultCertificateFault() string {
+	d := t.options.DefaultCertificate
+	if t.snapshot == nil || d == (types.NamespacedName{}) {
+		return ""
+	}
+	found, why := t.routes.secrets.find(d)
+	if found == nil {
+		return why
+	}
+	if _, err := found.certificate(); err != nil {
+		return unusableCertificate(d, err).Message
+	}
+	return ""
 }
 
 func newMemory(o Options, filters filter.Registry) memory {
@@ -71,7 +106,9 @@ func newMemory(o Options, filters filter.Registry) memory {
 		services:  newTracker[*corev1.Service](),
 		grants:    newTracker[*gatewayv1beta1.ReferenceGrant](),
 	}
-	m.routes = newRouteSet(&environment{options: o, listeners: listenerNames(m.listeners), filters: filters, catalog: m.catalog})
+	m.routes = newRouteSet(&environment{
+		options: o, listeners: listenerNames(m.listeners), filters: filters, catalog: m.catalog, secrets: newSecretSet(),
+	})
 	m.policies = newPolicySet(o.ClassName, m.routes.objects)
 	return m
 }
@@ -82,8 +119,12 @@ func compareListeners(a, b *snapshot.Listener) int { return strings.Compare(a.Na
 func (t *Translator) result() (*snapshot.Snapshot, []*Status) {
 	rules, rulesChanged := t.routes.rules()
 	clusters, clustersChanged := t.routes.clusters.list()
-	if t.snapshot == nil || rulesChanged || clustersChanged {
-		t.snapshot = snapshot.New(snapshot.Snapshot{Listeners: t.listeners, Routes: rules, Clusters: clusters})
+	policies, policiesChanged := t.routes.tls.list()
+	secrets, secretsChanged := t.routes.secrets.list()
+	if t.snapshot == nil || rulesChanged || clustersChanged || policiesChanged || secretsChanged {
+		t.snapshot = snapshot.New(snapshot.Snapshot{
+			Listeners: t.listeners, Routes: rules, Clusters: clusters, TLS: policies, Secrets: secrets,
+		})
 	}
 	if t.routes.reported || t.policies.reported {
 		t.statuses = t.policies.appendStatuses(t.routes.statuses())

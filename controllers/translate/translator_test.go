@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,7 +55,7 @@ type outcome struct {
 func outcomeOf(s *snapshot.Snapshot, statuses []*Status) outcome { return outcome{s, statuses} }
 
 func diffOutcomes(want, got outcome) string {
-	return cmp.Diff(want, got, cmp.AllowUnexported(snapshot.Route{}, snapshot.Cluster{}))
+	return cmp.Diff(want, got, cmp.AllowUnexported(snapshot.Route{}, snapshot.Cluster{}, snapshot.TLSPolicy{}, snapshot.Secret{}))
 }
 
 // checkKept fails if something is equal to what was there before and is not the same.
@@ -70,6 +71,24 @@ func checkKept(t *testing.T, before, now outcome) {
 	for _, r := range now.Snapshot.Routes {
 		if o := old[r.Digest()]; o != nil && o != r {
 			t.Fatalf("route %s is equal and not the same", r.ID)
+		}
+	}
+	policies := map[snapshot.Digest]*snapshot.TLSPolicy{}
+	for _, p := range before.Snapshot.TLS {
+		policies[p.Digest()] = p
+	}
+	for _, p := range now.Snapshot.TLS {
+		if o := policies[p.Digest()]; o != nil && o != p {
+			t.Fatalf("policy of %s is equal and not the same", p.Host)
+		}
+	}
+	values := map[snapshot.Digest]*snapshot.Secret{}
+	for _, s := range before.Snapshot.Secrets {
+		values[s.Digest()] = s
+	}
+	for _, s := range now.Snapshot.Secrets {
+		if o := values[s.Digest()]; o != nil && o != s {
+			t.Fatalf("value %v is equal and not the same", s.Ref)
 		}
 	}
 	said := map[status.Ref]*Status{}
@@ -88,6 +107,8 @@ func clone(in Input) Input {
 	out.Routes = cloneAll(in.Routes, (*v1alpha1.GatewayRoute).DeepCopy)
 	out.Policies = cloneAll(in.Policies, (*v1alpha1.RateLimitPolicy).DeepCopy)
 	out.Services = cloneAll(in.Services, (*corev1.Service).DeepCopy)
+	out.Secrets = cloneAll(in.Secrets, (*corev1.Secret).DeepCopy)
+	out.Unreadable = slices.Clone(in.Unreadable)
 	out.Grants = cloneAll(in.Grants, (*gatewayv1beta1.ReferenceGrant).DeepCopy)
 	return out
 }

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -16,6 +18,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/test/testcert"
 )
 
 // world is a small set of objects that is edited at random. Objects are replaced and never written, as caches do it.
@@ -30,18 +33,22 @@ type world struct {
 	policies  map[types.NamespacedName]*v1alpha1.RateLimitPolicy
 	services  map[types.NamespacedName]*corev1.Service
 	grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	secrets   map[types.NamespacedName]*corev1.Secret
+	// unreadable is Input.Unreadable.
+	unreadable []types.NamespacedName
 }
 
 func newWorld(seed uint64) *world {
 	return &world{
 		Rand:      rand.New(rand.NewPCG(seed, 0)),
-		filters:   builtin.Registry(builtin.Deps{}),
+		filters:   append(filter.Registry{secretive}, builtin.Registry(builtin.Deps{})...),
 		options:   DefaultOptions(),
 		fromFiles: seed%3 == 0,
 		routes:    map[types.NamespacedName]*v1alpha1.GatewayRoute{},
 		policies:  map[types.NamespacedName]*v1alpha1.RateLimitPolicy{},
 		services:  map[types.NamespacedName]*corev1.Service{},
 		grants:    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
+		secrets:   map[types.NamespacedName]*corev1.Secret{},
 	}
 }
 
@@ -52,17 +59,25 @@ func (w *world) input() Input {
 		Policies: slices.Collect(maps.Values(w.policies)),
 		Services: slices.Collect(maps.Values(w.services)),
 		Grants:   slices.Collect(maps.Values(w.grants)),
+		Secrets:  slices.Collect(maps.Values(w.secrets)),
 		Options:  w.options,
 	}
+	in.Unreadable = slices.Clone(w.unreadable)
 	shuffle(w.Rand, in.Routes)
 	return in
 }
 
 // edit adds, changes, touches, replaces or removes one object, or changes a setting.
 func (w *world) edit() {
-	switch name := w.name(); w.IntN(20) {
+	switch name := w.name(); w.IntN(29) {
 	case 0:
-		w.options.AllowExternalName = !w.options.AllowExternalName
+		w.configure(name)
+	case 20:
+		w.unreadable = some(w, 1, func() types.NamespacedName { return pick(w, name, types.NamespacedName{Namespace: name.Namespace}) })
+	case 21, 22, 23, 24:
+		editIn(w, w.secrets, name, w.secret)
+	case 25, 26, 27:
+		w.secure(name)
 	case 1, 2, 3:
 		editIn(w, w.services, name, w.service)
 	case 4, 5:
@@ -71,6 +86,15 @@ func (w *world) edit() {
 		editIn(w, w.policies, name, w.policy)
 	default:
 		editIn(w, w.routes, name, w.route)
+	}
+}
+
+// configure changes a setting.
+func (w *world) configure(name types.NamespacedName) {
+	if w.IntN(2) == 0 {
+		w.options.AllowExternalName = !w.options.AllowExternalName
+	} else {
+		w.options.DefaultCertificate = pick(w, types.NamespacedName{}, name)
 	}
 }
 
@@ -135,7 +159,27 @@ func (w *world) route(meta metav1.ObjectMeta) *v1alpha1.GatewayRoute {
 	if w.IntN(2) == 0 {
 		out.Spec.Rules[0].Name = "x"
 	}
+	out.Spec.TLS = pick(w, nil, w.tls())
 	return out
+}
+
+// secure changes nothing of a route but its TLS.
+func (w *world) secure(name types.NamespacedName) {
+	if old := w.routes[name]; old != nil {
+		route := old.DeepCopy()
+		route.Spec.TLS = pick(w, nil, w.tls(), w.tls())
+		if !w.fromFiles {
+			route.Generation = w.next()
+		}
+		w.routes[name] = route
+	}
+}
+
+func (w *world) tls() *v1alpha1.TLS {
+	return &v1alpha1.TLS{
+		SecretName: fmt.Sprintf("o%d", w.IntN(3)), RedirectHTTP: w.IntN(4) == 0,
+		MinVersion: pick[v1alpha1.TLSVersion](w, "", "", "", "1.2", "1.3", "1.4"),
+	}
 }
 
 func (w *world) rule() v1alpha1.Rule {
@@ -145,6 +189,13 @@ func (w *world) rule() v1alpha1.Rule {
 	}
 	if w.IntN(4) == 0 {
 		out.Filters = &v1alpha1.Filters{Rewrite: &v1alpha1.RewriteFilter{Hostname: pick[v1alpha1.PreciseHostname](w, "", "c.example.com")}}
+	}
+	if w.IntN(4) == 0 {
+		value := pick(w, "o1/tls.crt", "o2/tls.key", "o2/other", "a/o1/tls.crt")
+		out.Filters = &v1alpha1.Filters{RequestHeaders: &v1alpha1.HeaderFilter{Add: []v1alpha1.Header{{Name: "x", Value: value}}}}
+	}
+	if w.IntN(4) == 0 {
+		out.Limits = &v1alpha1.Limits{RequestBody: pick(w, nil, new(resource.MustParse("1Ki")), new(resource.MustParse("0")))}
 	}
 	if w.IntN(4) == 0 {
 		out.Timeouts = &v1alpha1.Timeouts{Request: pick(w, nil, new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("soon")))}
@@ -186,6 +237,17 @@ func (w *world) service(meta metav1.ObjectMeta) *corev1.Service {
 		out.Spec.Type, out.Spec.ExternalName = corev1.ServiceTypeExternalName, pick(w, "c.example.com", "d.example.com")
 	}
 	return out
+}
+
+// certificates are what Secrets hold: two that serve, and one whose key is another's.
+var certificates = sync.OnceValue(func() []map[string][]byte {
+	one, two := testcert.Data("one", "a.example.com"), testcert.Data("two", "*.example.com")
+	return []map[string][]byte{one, two, {corev1.TLSCertKey: one[corev1.TLSCertKey], corev1.TLSPrivateKeyKey: two[corev1.TLSPrivateKeyKey]}}
+})
+
+func (w *world) secret(meta metav1.ObjectMeta) *corev1.Secret {
+	meta.Generation = 0 // Secrets have none
+	return &corev1.Secret{ObjectMeta: meta, Data: pick(w, append(certificates(), nil)...)}
 }
 
 func (w *world) grant(meta metav1.ObjectMeta) *gatewayv1beta1.ReferenceGrant {

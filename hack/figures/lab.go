@@ -149,7 +149,7 @@ func (l *lab) startGateway(ctx context.Context, binary string) error {
 	}
 	defer log.Close()
 	l.gateway = exec.Command(binary, "serve", "--kubeconfig", kubeconfig, "--bind-address=127.0.0.1",
-		fmt.Sprintf("--http-port=%d", httpPort), fmt.Sprintf("--admin-address=127.0.0.1:%d", adminPort), fmt.Sprintf("--debug-address=127.0.0.1:%d", debugPort),
+		fmt.Sprintf("--http-port=%d", httpPort), "--https-port=0", fmt.Sprintf("--admin-address=127.0.0.1:%d", adminPort), fmt.Sprintf("--debug-address=127.0.0.1:%d", debugPort),
 		"--state-dir", filepath.Join(l.dir, "state"), "--leader-election-namespace", namespace)
 	l.gateway.Stdout, l.gateway.Stderr = log, log
 	if err := l.gateway.Start(); err != nil {

@@ -14,10 +14,11 @@ import (
 	"github.com/penstock/penstock/controllers/file"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/test/testcert"
 )
 
 // An example is a whole object, the spec of a GatewayRoute (it begins with rules) or one rule. What the documents leave out
-// to stay short is added here: object, backends and their Services.
+// to stay short is added here: object, backends and their Services, certificates.
 func TestExamplesAreValidAndAccepted(t *testing.T) {
 	examples := 0
 	for _, d := range documents(t) {
@@ -87,7 +88,7 @@ func accept(t *testing.T, object map[string]any) {
 	}
 	_, statuses := translate.Translate(translate.Input{
 		Routes: objects.Routes, Policies: objects.Policies, Services: services(objects.Routes), Grants: objects.Grants,
-		Options: translate.DefaultOptions(),
+		Secrets: certificates(objects.Routes), Options: translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
 	if len(statuses) != 1 {
 		t.Fatalf("%d objects have a status, want the example's alone", len(statuses))
@@ -102,6 +103,24 @@ func accept(t *testing.T, object map[string]any) {
 	if !accepted {
 		t.Error("the example is not accepted")
 	}
+}
+
+// certificates are those that the routes name.
+func certificates(routes []*v1alpha1.GatewayRoute) (all []*corev1.Secret) {
+	for _, r := range routes {
+		if r.Spec.TLS == nil {
+			continue
+		}
+		var hosts []string
+		for _, h := range r.Spec.Hostnames {
+			hosts = append(hosts, string(h))
+		}
+		all = append(all, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Spec.TLS.SecretName},
+			Data:       testcert.Data(r.Spec.TLS.SecretName, hosts...),
+		})
+	}
+	return all
 }
 
 // services are those that the routes' backends name, with the ports that they name.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -74,7 +75,9 @@ func TestARestartWithoutAPIServerServesTheLastGoodState(t *testing.T) {
 	const class = "stale"
 	ns, dir := newNamespace(t), t.TempDir()
 	slice := newSlice(ns, "users", "users-1", "10.0.0.1")
-	create(t, newService(ns, "users"), slice, newRoute(class, ns, "users", "users"))
+	secret := newCertificate(ns, "users")
+	permit(t, ns)
+	create(t, newService(ns, "users"), slice, secret, newSecuredRoute(class, ns, "users"))
 	keeps := func(o *controllers.Options) { o.StateDir, o.StaleAfter = dir, time.Second }
 	first := start(t, class, keeps)
 	first.gateway.awaitRoutes(t, ns+"/users/0")
@@ -90,6 +93,7 @@ func TestARestartWithoutAPIServerServesTheLastGoodState(t *testing.T) {
 	second.awaitReady(t)
 	second.gateway.awaitRoutes(t, ns+"/users/0")
 	second.gateway.awaitAddresses(t, ns+"/users:80", "10.0.0.1")
+	second.gateway.awaitCertificate(t, ns, "users", secret.Data[corev1.TLSCertKey])
 	second.awaitValue(t, "gateway_snapshot_stale", 1)
 	if got := second.gateway.Snapshot().Version; got != version {
 		t.Errorf("version %s is served, %s was saved", got, version)

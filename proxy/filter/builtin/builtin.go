@@ -12,6 +12,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter/localreply"
 	"github.com/penstock/penstock/proxy/filter/metrics"
 	"github.com/penstock/penstock/proxy/filter/redirect"
+	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/filter/rewrite"
 	"github.com/penstock/penstock/proxy/filter/tracing"
 	"github.com/penstock/penstock/proxy/i18n"
@@ -36,6 +37,7 @@ func Registry(d Deps) filter.Registry {
 		localreply.Definition(d.Catalogue),     // outside all that may fail
 		forwarded.Definition(d.TrustedProxies), // before all that asks who the client is, or which scheme it used
 		headers.Response,                       // outside redirect and direct response, whose answers it changes too
+		redirecthttp.Definition,                // before all that answers: nothing of such a rule is told without TLS
 		redirect.Definition,                    // before the request is changed: the Location builds on what the client sent
 		directresponse.Definition,              // like redirect: it answers, and nothing further in runs
 		rewrite.Definition,                     // last but the headers: all before it sees the client's path and host

@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -120,10 +121,11 @@ type example struct {
 	upstream proxytest.Upstream
 }
 
-// rule is what examples need of a GatewayRoute's rule.
+// rule is what examples need of a GatewayRoute's rule, or of its spec.
 type rule struct {
 	Matches []struct{ Path struct{ Value string } }
 	Filters map[string]json.RawMessage
+	TLS     struct{ RedirectHTTP bool }
 }
 
 func newExample(t *testing.T, blocks map[string]string) *example {
@@ -169,6 +171,9 @@ func (e *example) run(t *testing.T) {
 	var configured []snapshot.Filter
 	for name, config := range e.rule.Filters {
 		configured = append(configured, snapshot.Filter{Name: name, Config: config})
+	}
+	if e.rule.TLS.RedirectHTTP {
+		configured = append(configured, snapshot.Filter{Name: redirecthttp.Name, Config: json.RawMessage(`{"port": 443}`)})
 	}
 	base := len(configured) == 0
 	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route}, &e.upstream)

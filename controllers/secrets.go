@@ -1,0 +1,188 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// SecretAccess says which Secrets are read, and how. The permission for the first two is the same: to get, list and watch
+// Secrets, in every namespace in which a route names one, since Kubernetes has none for metadata alone.
+type SecretAccess string
+
+const (
+	// SecretsReferenced reads those that routes name, one by one. It watches the metadata of all, one watch for each
+	// namespace in which a route names one, so that the values of others are never in memory.
+	SecretsReferenced SecretAccess = "referenced"
+	// SecretsAll watches whole Secrets: all of a cluster with one watch, or those of each namespace that is watched. It
+	// asks less of the API server where there are thousands.
+	SecretsAll SecretAccess = "all"
+	// SecretsNone reads none.
+	SecretsNone SecretAccess = "none"
+)
+
+// secretPatience is how long a translation waits for Secrets that no route named before, since the API server last
+// answered for one. Without it, a replica would begin to serve without certificates; with no end to it, Secrets that
+// can't be read would keep all routes from being served.
+const secretPatience = 5 * time.Second
+
+// secrets keeps the Secrets that routes name, and reads no others unless told to. What it could read once it keeps until
+// it learns better: a permission that is withdrawn takes no certificate away. It is safe for concurrent use.
+type secrets struct {
+	access SecretAccess
+	// clusterWide makes one watch of all.
+	clusterWide bool
+	client      client.Reader
+	caches      cacheMaker
+	metrics     *metrics
+	// changed is called when list or unreadable would return something else.
+	changed func()
+	log     *slog.Logger
+	// rewanted says that scopes may have to begin or end.
+	rewanted chan struct{}
+
+	mu     sync.Mutex
+	wanted map[types.NamespacedName]*wantedSecret
+	// open is how many of wanted are not known.
+	open int
+	// answered is closed and replaced when open falls.
+	answered chan struct{}
+	// scopes are the watches, by namespace; they and the queue are those of one Run.
+	scopes map[string]*secretScope
+	queue  workqueue.TypedRateLimitingInterface[types.NamespacedName]
+}
+
+// wantedSecret is a Secret that a route names.
+type wantedSecret struct {
+	// known says that the API server has answered for it: with the Secret, or that there is none, or, refused, with a
+	// refusal.
+	known, refused bool
+	// object is nil if there is none. version is the one that was read last, there or not.
+	object  *corev1.Secret
+	version string
+}
+
+func newSecrets(o Options, m *metrics, reader client.Reader, caches cacheMaker, changed func()) *secrets {
+	access := cmp.Or(o.Secrets, SecretsReferenced)
+	return &secrets{
+		access: access, clusterWide: access == SecretsAll && len(o.Namespaces) == 0,
+		client: reader, caches: caches, metrics: m, changed: changed, log: o.Log,
+		rewanted: make(chan struct{}, 1), answered: make(chan struct{}),
+	}
+}
+
+// follow makes names the Secrets that are kept. It waits until those that were not before are known, or for as long as
+// the API server lets it wait, and reports whether there were any.
+func (s *secrets) follow(ctx context.Context, names []types.NamespacedName) bool {
+	if s.access == SecretsNone || !s.want(names) {
+		return false
+	}
+	patience := time.NewTimer(secretPatience)
+	defer patience.Stop()
+	for {
+		s.mu.Lock()
+		open, answered := s.open, s.answered
+		s.mu.Unlock()
+		if open == 0 {
+			return true
+		}
+		select {
+		case <-answered:
+			patience.Reset(secretPatience)
+		case <-patience.C:
+			s.log.Warn("serving without Secrets that can't be read so far", "secrets", open)
+			s.giveUp()
+			return true
+		case <-ctx.Done():
+			return true
+		}
+	}
+}
+
+// want reports whether one of names was not wanted before.
+func (s *secrets) want(names []types.NamespacedName) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := make(map[types.NamespacedName]*wantedSecret, len(names))
+	kept := 0
+	for _, n := range names {
+		if w := s.wanted[n]; w != nil {
+			now[n] = w
+			kept++
+			continue
+		}
+		now[n] = &wantedSecret{}
+		s.open++
+		news = true
+	}
+	if !news && kept == len(s.wanted) {
+		return false
+	}
+	for n, w := range s.wanted {
+		if now[n] == nil && !w.known {
+			s.open--
+		}
+	}
+	s.wanted = now
+	select {
+	case s.rewanted <- struct{}{}:
+	default: // it will be looked at already
+	}
+	return news
+}
+
+// giveUp has nobody wait again for what is not known. What comes later counts all the same.
+func (s *secrets) giveUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.wanted {
+		if !w.known {
+			s.learn(w, wantedSecret{refused: true})
+		}
+	}
+}
+
+// list returns the Secrets there are of those that are wanted.
+func (s *secrets) list() (out []*corev1.Secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.wanted {
+		if w.object != nil {
+			out = append(out, w.object)
+		}
+	}
+	return out
+}
+
+// unreadable returns those of which nobody says whether they exist, as translate.Input has it.
+func (s *secrets) unreadable() (out []types.NamespacedName) {
+	if s.access == SecretsNone {
+		return []types.NamespacedName{{}}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, w := range s.wanted {
+		if w.object == nil && (w.refused || !w.known) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// learn replaces what is known of a Secret. The lock is held.
+func (s *secrets) learn(w *wantedSecret, now wantedSecret) {
+	if !w.known {
+		s.open--
+		close(s.answered)
+		s.answered = make(chan struct{})
+	}
+	now.known = true
+	*w = now
+}

@@ -1,0 +1,296 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// secretTimeout bounds one request for a Secret.
+	secretTimeout = 10 * time.Second
+	// secretReaders is how many Secrets are read at a time, and secretRate how many a second.
+	secretReaders = 8
+	secretRate    = 200
+)
+
+// notForUs are types of Secrets that no route has a use for: they are not even watched.
+var notForUs = fields.AndSelectors(
+	fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
+	fields.OneTermNotEqualSelector("type", string(corev1.SecretTypeServiceAccountToken)),
+	fields.OneTermNotEqualSelector("type", string(corev1.SecretTypeDockerConfigJson)),
+	fields.OneTermNotEqualSelector("type", string(corev1.SecretTypeDockercfg)),
+)
+
+// secretScope is the watch over the Secrets of one namespace, or of all.
+type secretScope struct {
+	stores *stores
+	stop   context.CancelFunc
+	// synced stays once it is true; refused is how the last list or watch ended.
+	synced, refused bool
+}
+
+// Run watches and reads until ctx ends.
+func (s *secrets) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	queue := workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](firstRestart, lastRestart))
+	s.mu.Lock()
+	s.scopes, s.queue = map[string]*secretScope{}, queue
+	s.mu.Unlock()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer queue.ShutDown()
+	for range secretReaders {
+		running.Go(func() { s.read(ctx, queue) })
+	}
+	for {
+		if err := s.settle(ctx); err != nil {
+			return fmt.Errorf("watch Secrets: %w", err)
+		}
+		select {
+		case <-s.rewanted:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// settle begins the watches that are needed, ends those that are not, and looks at what is new.
+func (s *secrets) settle(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	needed := map[string]bool{}
+	for n := range s.wanted {
+		needed[s.scopeOf(n)] = true
+	}
+	for namespace, scope := range s.scopes {
+		if !needed[namespace] {
+			scope.stop()
+			delete(s.scopes, namespace)
+		}
+	}
+	for namespace := range needed {
+		if s.scopes[namespace] != nil {
+			continue
+		}
+		scope, err := s.begin(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		s.scopes[namespace] = scope
+	}
+	for n, w := range s.wanted {
+		if !w.known {
+			s.look(n, w)
+		}
+	}
+	return nil
+}
+
+// scopeOf is the namespace of the watch that a Secret is in; empty for that of all.
+func (s *secrets) scopeOf(n types.NamespacedName) string {
+	if s.clusterWide {
+		return ""
+	}
+	return n.Namespace
+}
+
+func (s *secrets) begin(ctx context.Context, namespace string) (*secretScope, error) {
+	scope := &secretScope{stores: newStores(s.metrics)}
+	scope.stores.told = func(err error) { s.told(scope, err) }
+	var namespaces []string
+	if namespace != "" {
+		namespaces = []string{namespace}
+	}
+	kind := s.kind()
+	c, err := s.caches(namespaces, scope.stores, map[client.Object]cache.ByObject{kind: {Transform: trim, Field: notForUs}})
+	if err != nil {
+		return nil, err
+	}
+	if err := onEvent(ctx, c, kind, s.refresh); err != nil {
+		return nil, err
+	}
+	ctx, scope.stop = context.WithCancel(ctx)
+	go func() {
+		if c.WaitForCacheSync(ctx) {
+			s.update(scope, func() { scope.synced = true })
+		}
+	}()
+	go func() {
+		// A cache's Start only fails if it is started twice.
+		_ = c.Start(ctx)
+	}()
+	return scope, nil
+}
+
+// kind is what is watched.
+func (s *secrets) kind() client.Object {
+	if s.access == SecretsAll {
+		return &corev1.Secret{}
+	}
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return o
+}
+
+// onEvent calls f with the name of an object after every change of a kind.
+func onEvent(ctx context.Context, c cache.Cache, kind client.Object, f func(types.NamespacedName)) error {
+	i, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return err
+	}
+	changed := func(o any) {
+		// The only error is that of something that is no object.
+		if name, err := toolscache.DeletionHandlingObjectToName(o); err == nil {
+			f(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
+		}
+	}
+	_, err = i.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    changed,
+		UpdateFunc: func(_, o any) { changed(o) },
+		DeleteFunc: changed,
+	})
+	return err
+}
+
+// told takes the answer of the API server to a list or watch of a scope.
+func (s *secrets) told(scope *secretScope, err error) {
+	refused := apierrors.IsForbidden(err)
+	s.mu.Lock()
+	same := refused == scope.refused
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	if refused {
+		s.log.Warn("not permitted to watch Secrets", "error", err)
+	}
+	s.update(scope, func() { scope.refused = refused })
+}
+
+// update changes what is known of a scope, and looks at all that is wanted of it.
+func (s *secrets) update(scope *secretScope, change func()) {
+	s.mu.Lock()
+	change()
+	for n, w := range s.wanted {
+		if s.scopes[s.scopeOf(n)] == scope {
+			s.look(n, w)
+		}
+	}
+	s.mu.Unlock()
+	s.changed()
+}
+
+// refresh looks at a Secret after an event, if it is wanted.
+func (s *secrets) refresh(n types.NamespacedName) {
+	s.mu.Lock()
+	w := s.wanted[n]
+	if w != nil {
+		s.look(n, w)
+	}
+	s.mu.Unlock()
+	if w != nil {
+		s.changed()
+	}
+}
+
+// look takes what the watch of a Secret has to say about it. The lock is held.
+func (s *secrets) look(n types.NamespacedName, w *wantedSecret) {
+	scope := s.scopes[s.scopeOf(n)]
+	switch {
+	case scope == nil:
+	case !scope.synced:
+		if scope.refused {
+			s.learn(w, wantedSecret{refused: true, object: w.object, version: w.version})
+		}
+	case s.access == SecretsAll:
+		s.learn(w, wantedSecret{refused: scope.refused, object: get[*corev1.Secret](scope.stores, n)})
+	default:
+		switch seen := get[*metav1.PartialObjectMetadata](scope.stores, n); {
+		case seen == nil:
+			s.learn(w, wantedSecret{refused: scope.refused})
+		case seen.ResourceVersion != w.version:
+			s.queue.Add(n)
+		}
+	}
+}
+
+// read reads Secrets from the queue until that is shut down.
+func (s *secrets) read(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
+	for {
+		n, shutdown := queue.Get()
+		if shutdown {
+			return
+		}
+		if s.fetch(ctx, n) {
+			queue.Forget(n)
+		} else {
+			queue.AddRateLimited(n)
+		}
+		queue.Done(n)
+	}
+}
+
+// fetch reads a Secret, if it is wanted still. It reports whether that need not be tried again.
+func (s *secrets) fetch(ctx context.Context, n types.NamespacedName) bool {
+	version, ok := s.outdated(n)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+	defer cancel()
+	object := &corev1.Secret{}
+	err := s.client.Get(ctx, n, object)
+	now := wantedSecret{version: version}
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled): // the end of Run
+		return true
+	case err == nil:
+		trimSecret(object)
+		now.object, now.version = object, object.ResourceVersion
+	case apierrors.IsForbidden(err):
+		now = wantedSecret{refused: true}
+	case !apierrors.IsNotFound(err):
+		s.log.Warn("Secret not read", "namespace", n.Namespace, "name", n.Name, "error", err)
+		return false
+	}
+	s.mu.Lock()
+	if w := s.wanted[n]; w != nil {
+		if now.refused {
+			now.object, now.version = w.object, w.version
+		}
+		s.learn(w, now)
+	}
+	s.mu.Unlock()
+	s.changed()
+	return !now.refused
+}
+
+// outdated returns the version of a Secret that the watch has seen, and whether another one was read last.
+func (s *secrets) outdated(n types.NamespacedName) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, scope := s.wanted[n], s.scopes[s.scopeOf(n)]
+	if w == nil || scope == nil {
+		return "", false
+	}
+	seen := get[*metav1.PartialObjectMetadata](scope.stores, n)
+	if seen == nil || seen.ResourceVersion == w.version {
+		return "", false
+	}
+	return seen.ResourceVersion, true
+}

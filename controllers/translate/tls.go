@@ -1,0 +1,234 @@
+package translate
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/filter/redirecthttp"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// A policy of TLS belongs to a host. Routes claim it for their hosts, and contests say who decides; whoever asks for the
+// same as the one who decides agrees, and the others conflict.
+
+// security is what a route asks for the connections to its hosts.
+type security struct {
+	secret     types.NamespacedName
+	minVersion snapshot.TLSVersion
+}
+
+// tlsClaim is the wish of one route for its hosts; the zero value of one that has none.
+type tlsClaim struct {
+	hosts []string
+	security
+}
+
+func (c tlsClaim) equal(o tlsClaim) bool {
+	return c.security == o.security && slices.Equal(c.hosts, o.hosts)
+}
+
+// secure translates spec.tls, and says what is wrong with the certificate.
+func (j *job) secure(hosts []string) {
+	want := j.route.Spec.TLS
+	if want == nil || len(hosts) == 0 {
+		return
+	}
+	name := types.NamespacedName{Namespace: j.route.Namespace, Name: want.SecretName}
+	j.tls = tlsClaim{hosts: hosts, security: security{secret: name, minVersion: j.minVersion(want.MinVersion)}}
+	found, why := j.secret(name)
+	if found == nil {
+		j.notResolved(invalidCertificate(why))
+		return
+	}
+	leaf, err := found.certificate()
+	if err != nil {
+		j.notResolved(unusableCertificate(name, err))
+		return
+	}
+	mismatched := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return leaf.VerifyHostname(h) == nil })
+	if len(mismatched) > 0 {
+		j.remarks = append(j.remarks, nameMismatch(name, mismatched))
+	}
+}
+
+// minVersion is the oldest version that is spoken. Of a version that this program does not know, its newest is the
+// closest to what was asked for.
+func (j *job) minVersion(v v1alpha1.TLSVersion) snapshot.TLSVersion {
+	switch v {
+	case "", v1alpha1.TLSVersion12:
+		return snapshot.TLS12
+	case v1alpha1.TLSVersion13:
+		return snapshot.TLS13
+	}
+	j.notAccepted(unsupportedTLSVersion(v))
+	return snapshot.TLS13
+}
+
+// redirectHTTP returns the filters that spec.tls asks for.
+func (j *job) redirectHTTP() []snapshot.Filter {
+	if j.route.Spec.TLS == nil || !j.route.Spec.TLS.RedirectHTTP {
+		return nil
+	}
+	return []snapshot.Filter{{
+		Name:   redirecthttp.Name,
+		Config: mustMarshal(redirecthttp.Config{Port: int(j.options.HTTPSRedirectPort)}),
+		Origin: j.origin(field.NewPath("spec", "tls", "redirectHTTP")),
+	}}
+}
+
+// parseCertificate returns the certificate itself of what a Secret holds, once all of its chain is read and the key is
+// found to be its own. When it is valid is for clients to judge: there is no clock here.
+func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
+	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+		if len(data[key]) == 0 {
+			return nil, fmt.Errorf("it has no %s", key)
+		}
+	}
+	pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "tls: "))
+	}
+	for i, der := range pair.Certificate[1:] {
+		if _, err := x509.ParseCertificate(der); err != nil {
+			return nil, fmt.Errorf("certificate %d of %d: %w", i+2, len(pair.Certificate), err)
+		}
+	}
+	return pair.Leaf, nil
+}
+
+// tlsSet is the policies of TLS, one a host.
+type tlsSet struct {
+	claims  *contests[string, *route]
+	secrets *secretSet
+	byHost  map[string]*snapshot.TLSPolicy
+	// listed is never written: snapshots hold it.
+	listed []*snapshot.TLSPolicy
+	// touched may have another policy than what is listed.
+	touched map[string]struct{}
+}
+
+func newTLSSet(o Options, secrets *secretSet) *tlsSet {
+	s := &tlsSet{
+		claims:  newContests[string](compareRoutes),
+		secrets: secrets,
+		byHost:  map[string]*snapshot.TLSPolicy{},
+		touched: map[string]struct{}{},
+	}
+	if o.DefaultCertificate != (types.NamespacedName{}) {
+		p := security{secret: o.DefaultCertificate, minVersion: snapshot.TLS12}.policy("", snapshot.Origin{})
+		s.byHost[""], s.listed = p, []*snapshot.TLSPolicy{p}
+		secrets.retain(refsOf(p))
+	}
+	return s
+}
+
+func (s security) policy(host string, origin snapshot.Origin) *snapshot.TLSPolicy {
+	ref := func(key string) snapshot.Ref {
+		return snapshot.Ref{Namespace: s.secret.Namespace, Name: s.secret.Name, Key: key}
+	}
+	return (&snapshot.TLSPolicy{
+		Host: host, Origin: origin, MinVersion: s.minVersion,
+		Certificate: ref(corev1.TLSCertKey), Key: ref(corev1.TLSPrivateKeyKey),
+	}).Seal()
+}
+
+// renew puts what a route claims now in the place of what it claimed before.
+func (s *tlsSet) renew(r *route, before tlsClaim) {
+	s.touch(r.tls.hosts) // their policies name the route's generation
+	if r.tls.equal(before) {
+		return
+	}
+	s.withdraw(r, before)
+	for _, host := range r.tls.hosts {
+		s.claims.enter(host, r)
+	}
+}
+
+// withdraw takes back what a route claimed.
+func (s *tlsSet) withdraw(r *route, claim tlsClaim) {
+	s.touch(claim.hosts)
+	for _, host := range claim.hosts {
+		s.claims.withdraw(host, r)
+	}
+}
+
+func (s *tlsSet) touch(hosts []string) {
+	for _, host := range hosts {
+		s.touched[host] = struct{}{}
+	}
+}
+
+// conflicts returns a problem for each route that decides otherwise about a host of r.
+func (s *tlsSet) conflicts(r *route) (out []status.Problem) {
+	lost := map[*route][]string{}
+	var winners []*route
+	for _, host := range r.tls.hosts {
+		by := s.claims.holder(host)
+		if by.tls.security == r.tls.security {
+			continue
+		}
+		if lost[by] == nil {
+			winners = append(winners, by)
+		}
+		lost[by] = append(lost[by], host)
+	}
+	for _, by := range winners {
+		out = append(out, tlsConflicted(nameOf(by.object), lost[by]))
+	}
+	return out
+}
+
+// list returns the policies by host, and whether they differ from the last time. It is for settled claims.
+func (s *tlsSet) list() ([]*snapshot.TLSPolicy, bool) {
+	var added, removed []*snapshot.TLSPolicy
+	for host := range s.touched {
+		old, fresh := s.byHost[host], s.policy(host)
+		if old == fresh || old != nil && fresh != nil && old.Digest() == fresh.Digest() {
+			continue
+		}
+		s.secrets.retain(refsOf(fresh))
+		s.secrets.release(refsOf(old))
+		added, removed = appendPresent(added, fresh), appendPresent(removed, old)
+		if s.byHost[host] = fresh; fresh == nil {
+			delete(s.byHost, host)
+		}
+	}
+	clear(s.touched)
+	if len(added)+len(removed) == 0 {
+		return s.listed, false
+	}
+	s.listed = splice(s.listed, removed, added, comparePoliciesOfHosts)
+	return s.listed, true
+}
+
+// policy is what the snapshot should have for a host; nil if nothing.
+func (s *tlsSet) policy(host string) *snapshot.TLSPolicy {
+	r := s.claims.holder(host)
+	if r == nil {
+		return nil
+	}
+	return r.tls.policy(host, snapshot.Origin{
+		Kind: v1alpha1.KindGatewayRoute, Namespace: r.object.Namespace, Name: r.object.Name,
+		Generation: r.object.Generation, Field: "spec.tls",
+	})
+}
+
+func refsOf(p *snapshot.TLSPolicy) []snapshot.Ref {
+	if p == nil {
+		return nil
+	}
+	return []snapshot.Ref{p.Certificate, p.Key}
+}
+
+func comparePoliciesOfHosts(a, b *snapshot.TLSPolicy) int { return cmp.Compare(a.Host, b.Host) }
