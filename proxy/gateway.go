@@ -29,6 +29,10 @@ type Options struct {
 	Address netip.Addr
 	// Filters are the filters that routes may use, in their order.
 	Filters filter.Registry
+	// Bounds bound connections before their first request.
+	Bounds listener.Bounds
+	// ProxyProtocolFrom are the peers whose connections begin with a PROXY header; see listener.Options.
+	ProxyProtocolFrom []netip.Prefix
 	// Timeouts bound waits for clients; what is zero in it: engine.DefaultTimeouts.
 	Timeouts engine.Timeouts
 	// Path says how paths are normalised.
@@ -59,13 +63,14 @@ func New(o Options) *Gateway {
 	empty, _ := router.Compile(nil, &snapshot.Snapshot{}, g.compile)
 	g.router = router.New(empty)
 	g.engine = engine.New(engine.Options{Handler: g.router, Timeouts: o.Timeouts, Path: o.Path, Log: o.Log, Now: o.Now})
-	g.listeners = listener.New(o.Address, g.serve, o.Log)
+	g.listeners = listener.New(listener.Options{
+		Address: o.Address, Bounds: o.Bounds, ProxyProtocolFrom: o.ProxyProtocolFrom, Serve: g.serve, Log: o.Log,
+	})
 	return g
 }
 
-// serve takes over a connection of a built-in listener, which is cleartext.
-func (g *Gateway) serve(conn net.Conn, listener string) {
-	g.engine.ServeConn(conn, engine.Connection{Listener: listener, Scheme: "http"})
+func (g *Gateway) serve(conn net.Conn, about listener.Connection) {
+	g.engine.ServeConn(conn, engine.Connection(about))
 }
 
 // Listen binds listeners, before there is anything to serve; see Apply for when they accept. It fails if one can't be bound.
@@ -84,6 +89,7 @@ func (g *Gateway) Apply(s *snapshot.Snapshot) []router.Problem {
 	defer g.applying.Unlock()
 	table, problems := router.Compile(g.router.Table(), s, g.compile)
 	g.router.Swap(table)
+	g.listeners.Secure(s.TLS, s.Secrets)
 	prev := g.snapshot.Swap(s)
 	if err := g.listeners.Sync(s.Listeners); err != nil && !errors.Is(err, net.ErrClosed) {
 		g.log.Error("listeners are not as wanted", "error", err)
@@ -119,12 +125,12 @@ func (g *Gateway) Statistics() map[string][]live.Statistics {
 }
 
 // Drain ends service without failing a request: it stops to accept, tells clients with each answer that the connection
-// closes, and waits until the last exchange has ended, or ctx. It returns how many connections it had to cut then.
+// closes, and waits until the last connection has ended, or ctx. It returns how many connections it had to cut then.
 func (g *Gateway) Drain(ctx context.Context) (cut int64) {
 	g.engine.Drain()
 	g.listeners.Close()
-	if err := g.engine.Wait(ctx); err != nil {
-		cut = g.engine.Counters.Open.Load()
+	if err := g.listeners.Wait(ctx); err != nil {
+		cut = g.listeners.Open()
 	}
 	g.engine.Close()
 	return cut

@@ -28,11 +28,11 @@ import (
 const patience = 10 * time.Second
 
 // gateway starts a gateway on a port of its own, with as many filters as the tests look at.
-func gateway(t *testing.T) *proxy.Gateway {
-	t.Helper()
+func gateway(tb testing.TB) *proxy.Gateway {
+	tb.Helper()
 	catalogue, err := i18n.Embedded()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	g := proxy.New(proxy.Options{
 		Address: netip.MustParseAddr("127.0.0.1"),
@@ -40,12 +40,12 @@ func gateway(t *testing.T) *proxy.Gateway {
 		Log:     slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err := g.Listen(listeners); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(tb.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
 		running.Wait()
 		drain, cancel := context.WithCancel(context.Background())
@@ -55,7 +55,10 @@ func gateway(t *testing.T) *proxy.Gateway {
 	return g
 }
 
-var listeners = []*snapshot.Listener{{Name: snapshot.ListenerHTTP, Protocol: snapshot.HTTP}}
+var listeners = []*snapshot.Listener{
+	{Name: snapshot.ListenerHTTP, Protocol: snapshot.HTTP},
+	{Name: snapshot.ListenerHTTPS, Protocol: snapshot.HTTPS},
+}
 
 // wish is a snapshot of one route for each path, all to the cluster "backend", whose answers carry revision.
 func wish(revision string, paths ...string) *snapshot.Snapshot {
@@ -76,10 +79,10 @@ func wish(revision string, paths ...string) *snapshot.Snapshot {
 	return snapshot.New(snapshot.Snapshot{Listeners: listeners, Routes: routes, Clusters: []*snapshot.Cluster{cluster}})
 }
 
-func backend(t *testing.T, h http.HandlerFunc) snapshot.Endpoint {
-	t.Helper()
+func backend(tb testing.TB, h http.HandlerFunc) snapshot.Endpoint {
+	tb.Helper()
 	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	a := s.Listener.Addr().(*net.TCPAddr)
 	return snapshot.Endpoint{Address: a.IP.String(), Port: uint16(a.Port)}
 }

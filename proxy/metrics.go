@@ -13,11 +13,7 @@ func (g *Gateway) Metrics() []prometheus.Collector {
 	total := func(name, help string, of func(upstream.Counters) uint64) prometheus.Collector {
 		return observe.Counter(name, help, func() uint64 { return of(g.upstreams.Counters()) })
 	}
-	return []prometheus.Collector{
-		observe.Counter("gateway_connections_total", "Connections accepted from clients.",
-			func() uint64 { return uint64(engine.Accepted.Load()) }),
-		observe.Gauge("gateway_connections_open", "Connections of clients that are open.",
-			func() float64 { return float64(engine.Open.Load()) }),
+	return append(g.listeners.Metrics(),
 		observe.Gauge("gateway_requests_in_flight", "Requests that have begun and not ended.",
 			func() float64 { return float64(engine.Serving.Load()) }),
 		observe.Counter("gateway_panics_total", "Requests whose handling panicked; each is logged and answered 500.",
@@ -32,5 +28,5 @@ func (g *Gateway) Metrics() []prometheus.Collector {
 			func(c upstream.Counters) uint64 { return c.Stale }),
 		total("gateway_upstream_replays_total", "Requests sent again because a kept connection closed under them.",
 			func(c upstream.Counters) uint64 { return c.Replays }),
-	}
+	)
 }

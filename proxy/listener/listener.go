@@ -1,8 +1,10 @@
-// Package listener owns the sockets that a gateway accepts on: it opens and closes them as listeners come and go,
-// and hands each connection to the engine. A listener that stays is not touched, so a swap closes no connection.
+// Package listener owns the sockets that a gateway accepts on: it opens and closes them as listeners come and go, takes each
+// connection through what precedes HTTP (bounds, a PROXY header, the TLS handshake), and hands it to the engine. A listener
+// that stays is not touched, so a swap closes no connection.
 package listener
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,17 +13,60 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// Serve takes over one accepted connection and returns when it has ended.
-type Serve func(conn net.Conn, listener string)
+// Connection is what is known of a connection when HTTP begins on it.
+type Connection struct {
+	// Listener is the name of the listener that accepted it; Scheme is http or https.
+	Listener, Scheme string
+	// Peer is the client: the other end of the socket, or whom a trusted PROXY header names.
+	Peer netip.AddrPort
+	// TLS is what was negotiated; nil without TLS.
+	TLS *exchange.TLS
+	// Ahead is what the client has sent behind a PROXY header and was read with it; at most 4 KiB.
+	Ahead []byte
+}
+
+// Serve takes over one connection and returns when it has ended.
+type Serve func(conn net.Conn, about Connection)
+
+// Options are what a Set needs.
+type Options struct {
+	// Address is where sockets listen; the zero address means every address, IPv4 and IPv6.
+	Address netip.Addr
+	Bounds  Bounds
+	// ProxyProtocolFrom are the peers whose connections begin with a PROXY header, version 1 or 2. One that doesn't is closed.
+	// From all others such a header is what it looks like: a malformed request.
+	ProxyProtocolFrom []netip.Prefix
+	Serve             Serve
+	Log               *slog.Logger
+}
+
+// Bounds bound what clients may do before HTTP begins. What is beyond them is closed at once.
+type Bounds struct {
+	// Connections is how many connections may be open in all; 0 means no bound.
+	Connections int
+	// PerClient is how many of them one client may have open: an IPv4 address, or an IPv6 network of 64 bits, which is what
+	// one customer has at least; 0 means no bound.
+	PerClient int
+	// Opening is how long a client may take until HTTP can begin: for a PROXY header and the TLS handshake together.
+	// 0: DefaultOpening.
+	Opening time.Duration
+}
+
+// DefaultOpening is patient enough for slow mobile networks.
+const DefaultOpening = 10 * time.Second
 
 // Set is the sockets of one gateway. It is safe for concurrent use.
 type Set struct {
-	address netip.Addr
-	serve   Serve
-	log     *slog.Logger
+	options  Options
+	counters counters
+	census   census
+	secrets  certificates
+	places   chan struct{} // for handshakes that compute; see door
+	conns    sync.WaitGroup
 
 	mu      sync.Mutex
 	sockets map[string]*socket
@@ -32,13 +77,24 @@ type Set struct {
 
 type socket struct {
 	listener snapshot.Listener
-	net.Listener
+	*net.TCPListener
 	accepting bool
 }
 
-// New makes a set whose sockets listen on address; the zero address means every address, IPv4 and IPv6.
-func New(address netip.Addr, serve Serve, log *slog.Logger) *Set {
-	return &Set{address: address, serve: serve, log: log, sockets: map[string]*socket{}}
+// New makes a set without sockets.
+func New(o Options) *Set {
+	if o.Bounds.Opening == 0 {
+		o.Bounds.Opening = DefaultOpening
+	}
+	s := &Set{options: o, places: make(chan struct{}, handshakePlaces()), sockets: map[string]*socket{}}
+	s.census.init(o.Bounds)
+	s.secrets.init(o.Log)
+	return s
+}
+
+// Secure makes these policies, with the certificates among the secrets, those of handshakes from now on. Connections live on.
+func (s *Set) Secure(policies []*snapshot.TLSPolicy, secrets []*snapshot.Secret) {
+	s.secrets.apply(policies, secrets)
 }
 
 // Sync opens what is wanted and not open, and closes what is open and not wanted. Connections that were accepted live on.
@@ -65,7 +121,7 @@ func (s *Set) Sync(want []*snapshot.Listener) error {
 		if keep[l.Name] {
 			continue
 		}
-		if err := s.open(l); err != nil {
+		if err := s.listen(l); err != nil {
 			errs = append(errs, fmt.Errorf("listener %s: %w", l.Name, err))
 		}
 	}
@@ -94,6 +150,24 @@ func (s *Set) Close() {
 	s.accepts.Wait()
 }
 
+// Wait returns, after Close, when the last connection has ended, be it before HTTP began; or with the context's error.
+func (s *Set) Wait(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Open is the number of connections that have not ended.
+func (s *Set) Open() int64 { return s.census.open.Load() }
+
 // Addr is the address that the listener of that name is bound to; nil if it is not open.
 func (s *Set) Addr(name string) net.Addr {
 	s.mu.Lock()
@@ -104,16 +178,12 @@ func (s *Set) Addr(name string) net.Addr {
 	return nil
 }
 
-func (s *Set) open(l *snapshot.Listener) error {
-	host := ""
-	if s.address.IsValid() {
-		host = s.address.String()
-	}
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(l.Port)))
+func (s *Set) listen(l *snapshot.Listener) error {
+	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.options.Address, l.Port)))
 	if err != nil {
 		return err
 	}
-	sock := &socket{listener: *l, Listener: ln}
+	sock := &socket{listener: *l, TCPListener: ln}
 	s.sockets[l.Name] = sock
 	if s.serving {
 		s.accept(sock)
@@ -123,34 +193,7 @@ func (s *Set) open(l *snapshot.Listener) error {
 
 func (s *Set) drop(name string) {
 	if err := s.sockets[name].Close(); err != nil {
-		s.log.Warn("closing a listener failed", "listener", name, "error", err)
+		s.options.Log.Warn("closing a listener failed", "listener", name, "error", err)
 	}
 	delete(s.sockets, name)
 }
-
-func (s *Set) accept(sock *socket) {
-	if sock.accepting {
-		return
-	}
-	sock.accepting = true
-	s.accepts.Go(func() { s.acceptLoop(sock) })
-}
-
-func (s *Set) acceptLoop(sock *socket) {
-	for {
-		conn, err := sock.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// Out of descriptors, most likely. Waiting lets connections end; leaving would end the service.
-			s.log.Error("accepting failed", "listener", sock.listener.Name, "error", err)
-			time.Sleep(acceptPause)
-			continue
-		}
-		go s.serve(conn, sock.listener.Name)
-	}
-}
-
-// acceptPause is how long a listener rests after it failed to accept.
-const acceptPause = 50 * time.Millisecond

@@ -1,25 +1,52 @@
 package listener
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
+const patience = 10 * time.Second
+
 // hello answers every connection with the name of its listener.
-func hello(c net.Conn, listener string) {
+func hello(c net.Conn, about Connection) {
 	defer c.Close()
-	_, _ = io.WriteString(c, listener)
+	_, _ = io.WriteString(c, about.Listener)
 }
 
-func set(t *testing.T, serve Serve) *Set {
+// set makes a set on loopback, unless the options say otherwise.
+func set(t *testing.T, o Options) *Set {
 	t.Helper()
-	s := New(netip.MustParseAddr("127.0.0.1"), serve, slog.New(slog.DiscardHandler))
-	t.Cleanup(s.Close)
+	if !o.Address.IsValid() {
+		o.Address = netip.MustParseAddr("127.0.0.1")
+	}
+	o.Log = slog.New(slog.DiscardHandler)
+	s := New(o)
+	t.Cleanup(func() {
+		s.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Wait(ctx); err != nil {
+			t.Errorf("%d connections left: %v", s.Open(), err)
+		}
+	})
+	return s
+}
+
+// listening starts a set with one listener.
+func listening(t *testing.T, l *snapshot.Listener, o Options) *Set {
+	t.Helper()
+	s := set(t, o)
+	s.Start()
+	if err := s.Sync([]*snapshot.Listener{l}); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -43,11 +70,14 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
 func TestConnectionsMadeBeforeStartAreServedAfterIt(t *testing.T) {
-	s := set(t, hello)
+	s := set(t, Options{Serve: hello})
 	if err := s.Sync([]*snapshot.Listener{listener("http")}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +90,7 @@ func TestConnectionsMadeBeforeStartAreServedAfterIt(t *testing.T) {
 
 func TestSyncLeavesWhatStaysAndItsConnections(t *testing.T) {
 	release := make(chan struct{})
-	s := set(t, func(c net.Conn, name string) { <-release; hello(c, name) })
+	s := set(t, Options{Serve: func(c net.Conn, about Connection) { <-release; hello(c, about) }})
 	s.Start()
 	if err := s.Sync([]*snapshot.Listener{listener("a"), listener("b")}); err != nil {
 		t.Fatal(err)
@@ -89,7 +119,7 @@ func TestSyncOpensTheOthersWhenOneFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	s := set(t, hello)
+	s := set(t, Options{Serve: hello})
 	busy := listener("busy")
 	busy.Port = uint16(taken.Addr().(*net.TCPAddr).Port)
 	if err := s.Sync([]*snapshot.Listener{busy, listener("free")}); err == nil {
@@ -104,7 +134,7 @@ func TestSyncOpensTheOthersWhenOneFails(t *testing.T) {
 }
 
 func TestSyncAfterCloseFails(t *testing.T) {
-	s := set(t, hello)
+	s := set(t, Options{Serve: hello})
 	s.Close()
 	if err := s.Sync([]*snapshot.Listener{listener("http")}); err == nil {
 		t.Error("a closed set opened a socket")

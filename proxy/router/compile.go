@@ -38,6 +38,7 @@ type Table struct {
 	generation uint64
 	listeners  map[string]*hosts
 	base       filter.Chain
+	policies   policies
 
 	routes   *node[route]
 	clusters *node[cluster]
@@ -77,6 +78,7 @@ func Compile(prev *Table, s *snapshot.Snapshot, o Options) (*Table, []Problem) {
 	}
 	c := &compiler{options: &o, prev: prev.source, table: prev.successor(s)}
 	c.buildBase()
+	c.updatePolicies()
 	for i, e := range c.withAffected(edits) {
 		if i%turn == turn-1 {
 			runtime.Gosched()
@@ -99,11 +101,11 @@ func (t *Table) successor(s *snapshot.Snapshot) *Table {
 	return &next
 }
 
-// withoutRoutes returns a table that has nothing but the clusters and secrets of t.
+// withoutRoutes returns a table that has nothing but the clusters, secrets and TLS policies of t.
 func (t *Table) withoutRoutes() *Table {
 	return &Table{
-		source:     &snapshot.Snapshot{Clusters: t.source.Clusters, Secrets: t.source.Secrets},
-		generation: t.generation, clusters: t.clusters, secrets: t.secrets,
+		source:     &snapshot.Snapshot{Clusters: t.source.Clusters, Secrets: t.source.Secrets, TLS: t.source.TLS},
+		generation: t.generation, clusters: t.clusters, secrets: t.secrets, policies: t.policies,
 	}
 }
 

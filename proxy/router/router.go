@@ -34,6 +34,9 @@ func (r *Router) Table() *Table { return r.table.Load() }
 // Serve passes x to the route that it matches, or to the base filters around an error.
 func (r *Router) Serve(x *exchange.Exchange) error {
 	t := r.table.Load()
+	if x.Refusal == nil && t.policies.misdirects(x) {
+		x.Refusal = errMisdirected
+	}
 	if x.Refusal == nil {
 		if c := t.match(x); c != nil {
 			return c.route.serve(x, c.index)

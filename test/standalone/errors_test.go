@@ -56,6 +56,7 @@ var provocations = []provocation{
 var otherwise = map[string]func(*testing.T) (status int, code string){
 	"gateway.closing":      theGatewayCloses,
 	"request.head_timeout": aHeadTakesTooLong,
+	"route.misdirected":    theConnectionIsForAnotherHost,
 }
 
 // onlyLogged reach codes that come too late for an answer, and return the line of the access log. Its status is that of the

@@ -63,7 +63,7 @@ func start(t *testing.T, manifests map[string]string, flags ...string) *gateway 
 	g.trafficPort = ports[0]
 	g.traffic, g.admin, g.debug = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	args := append([]string{
-		"standalone", "-f", g.dir, "--bind-address=127.0.0.1", "--http-port=" + ports[0],
+		"standalone", "-f", g.dir, "--bind-address=127.0.0.1", "--http-port=" + ports[0], "--https-port=0",
 		"--admin-address=" + g.admin, "--debug-address=" + g.debug, "--drain-delay=0s",
 	}, flags...)
 	g.Cmd = exec.Command(binary, args...)

@@ -102,7 +102,7 @@ func TestAPortThatIsTakenEndsTheProcess(t *testing.T) {
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	out, err := exec.Command(binary, "standalone", "-f", t.TempDir(), "--bind-address=127.0.0.1", "--http-port="+port,
+	out, err := exec.Command(binary, "standalone", "-f", t.TempDir(), "--bind-address=127.0.0.1", "--http-port="+port, "--https-port=0",
 		"--admin-address=127.0.0.1:0", "--debug-address=").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "address already in use") {
 		t.Errorf("%v: %s", err, out)
@@ -110,7 +110,7 @@ func TestAPortThatIsTakenEndsTheProcess(t *testing.T) {
 }
 
 func TestDebuggingIsForLoopbackOnly(t *testing.T) {
-	out, err := exec.Command(binary, "standalone", "-f", t.TempDir(), "--http-port=0", "--bind-address=127.0.0.1",
+	out, err := exec.Command(binary, "standalone", "-f", t.TempDir(), "--http-port=0", "--https-port=0", "--bind-address=127.0.0.1",
 		"--admin-address=127.0.0.1:0", "--debug-address=0.0.0.0:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "--debug-address") {
 		t.Errorf("%v: %s", err, out)
