@@ -16,7 +16,7 @@ type PathOptions struct {
 // A path that has this form already is returned as it is; a changed one is built in memory from alloc, which must give len(raw) bytes.
 //
 // ErrPath is returned for what has no such form or is read in different ways: a path that does not start with "/",
-// encoded slash, backslash or NUL, a backslash, a percent sign without two hex digits, bytes that a path can't contain, and
+// encoded slash, backslash or control character, a backslash, a percent sign without two hex digits, bytes that a path can't contain, and
 // dot segments with parameters ("/..;/"), which some servers resolve.
 func NormalizePath(raw string, alloc func(n int) []byte, o PathOptions) (string, error) {
 	if raw == "" || raw[0] != '/' {
@@ -124,7 +124,7 @@ func decodeTriplet(s string) (byte, bool) {
 		return 0, false
 	}
 	c := hi<<4 | lo
-	return c, c != '/' && c != '\\' && c != 0
+	return c, c != '/' && c != '\\' && c >= ' ' && c != 0x7f
 }
 
 const upperHex = "0123456789ABCDEF"

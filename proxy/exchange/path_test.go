@@ -51,6 +51,7 @@ func TestRefusedPaths(t *testing.T) {
 	for name, raw := range map[string]string{
 		"nothing": "", "no slash": "a", "the asterisk": "*",
 		"an encoded slash": "/a%2fb", "an encoded slash in upper case": "/a%2Fb", "an encoded backslash": "/a%5cb", "an encoded NUL": "/a%00",
+		"an encoded line break": "/a%0d%0aX:%20b", "an encoded tab": "/a%09", "the last encoded control character": "/a%1F", "an encoded DEL": "/a%7f",
 		"a backslash": `/a\b`, "dots before a backslash": `/..\b`,
 		"a lone percent sign": "/a%", "a short triplet": "/a%2", "a triplet that is not hexadecimal": "/a%zz", "half a triplet": "/a%2g", "a sign": "/a%+1",
 		"a control character": "/a\x1f", "DEL": "/a\x7f", "NUL": "/a\x00", "a space": "/a b", "raw UTF-8": "/é",
@@ -117,7 +118,7 @@ func naivePath(raw string, o PathOptions) (string, bool) {
 		}
 		s, err := url.PathUnescape(raw[i:min(i+3, len(raw))])
 		switch {
-		case err != nil, strings.ContainsAny(s, "/\\\x00"):
+		case err != nil, strings.ContainsAny(s, "/\\\x7f"), len(s) == 1 && s[0] < ' ':
 			return "", false
 		case len(s) == 1 && isUnreserved(s[0]):
 			decoded.WriteString(s)

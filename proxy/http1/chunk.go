@@ -12,7 +12,13 @@ type chunkState uint8
 const (
 	chunkSize chunkState = iota
 	chunkSizeMore
-	chunkExtension
+	extensionName
+	extensionNameMore
+	extensionValue
+	extensionToken
+	extensionQuoted
+	extensionEscaped
+	extensionEnd
 	chunkSizeLF
 	chunkData
 	chunkDataCR
@@ -27,24 +33,32 @@ const (
 
 // shortest is the fewest bytes that can follow in each state; chunkData adds what is left of the chunk.
 var shortest = [...]int64{
-	chunkSize:      int64(len("0\r\n\r\n")),
-	chunkSizeMore:  int64(len("\r\n\r\n")),
-	chunkExtension: int64(len("\r\n\r\n")),
-	chunkSizeLF:    int64(len("\n\r\n")),
-	chunkData:      int64(len("\r\n0\r\n\r\n")),
-	chunkDataCR:    int64(len("\r\n0\r\n\r\n")),
-	chunkDataLF:    int64(len("\n0\r\n\r\n")),
-	trailerLine:    int64(len("\r\n")),
-	trailerName:    int64(len(":\r\n\r\n")),
-	trailerValue:   int64(len("\r\n\r\n")),
-	trailerLF:      int64(len("\n\r\n")),
-	lastLF:         int64(len("\n")),
-	chunksDone:     0,
+	chunkSize:         int64(len("0\r\n\r\n")),
+	chunkSizeMore:     int64(len("\r\n\r\n")),
+	extensionName:     int64(len("a\r\n\r\n")),
+	extensionNameMore: int64(len("\r\n\r\n")),
+	extensionValue:    int64(len("a\r\n\r\n")),
+	extensionToken:    int64(len("\r\n\r\n")),
+	extensionQuoted:   int64(len("\"\r\n\r\n")),
+	extensionEscaped:  int64(len("a\"\r\n\r\n")),
+	extensionEnd:      int64(len("\r\n\r\n")),
+	chunkSizeLF:       int64(len("\n\r\n")),
+	chunkData:         int64(len("\r\n0\r\n\r\n")),
+	chunkDataCR:       int64(len("\r\n0\r\n\r\n")),
+	chunkDataLF:       int64(len("\n0\r\n\r\n")),
+	trailerLine:       int64(len("\r\n")),
+	trailerName:       int64(len(":\r\n\r\n")),
+	trailerValue:      int64(len("\r\n\r\n")),
+	trailerLF:         int64(len("\n\r\n")),
+	lastLF:            int64(len("\n")),
+	chunksDone:        0,
 }
 
 const (
 	// maxChunkLine bounds a chunk's size with its extensions, which are ignored, in bytes.
 	maxChunkLine = 256
+	// maxSizeDigits bounds a chunk's size with its leading zeros, which parsers with a counter of digits read differently.
+	maxSizeDigits = 16
 	// maxTrailers bounds the trailer section, which is discarded (RFC 9110 §6.5.1), in bytes.
 	maxTrailers = 8 << 10
 	// maxChunk bounds one chunk, in bytes, so that sums don't overflow.
@@ -92,11 +106,14 @@ func (c *chunkDecoder) need() int64 { return shortest[c.state] + c.left }
 // step takes one byte of framing.
 func (c *chunkDecoder) step(b byte) fault {
 	switch c.state {
-	case chunkSize, chunkSizeMore, chunkExtension:
+	case chunkSize, chunkSizeMore:
+		c.line++
+		return c.stepSize(b)
+	case extensionName, extensionNameMore, extensionValue, extensionToken, extensionQuoted, extensionEscaped, extensionEnd:
 		if c.line++; c.line > maxChunkLine {
 			return overheadTooLarge
 		}
-		return c.stepSize(b)
+		return c.stepExtension(b)
 	case chunkSizeLF:
 		c.line = 0
 		if c.left == 0 {
@@ -123,16 +140,10 @@ func (c *chunkDecoder) expect(b, want byte, next chunkState, otherwise fault) fa
 	return none
 }
 
-// stepSize reads a size and skips extensions. White space behind the size, which some accept, is refused.
+// stepSize reads a size. White space behind it, which some accept, is refused.
 func (c *chunkDecoder) stepSize(b byte) fault {
-	if c.state == chunkExtension {
-		if classes[b]&valueByte != 0 {
-			return none
-		}
-		return c.expect(b, '\r', chunkSizeLF, badChunk)
-	}
 	if digit := hexDigits[b]; digit < 16 {
-		if c.left >= maxChunk>>4 {
+		if c.left >= maxChunk>>4 || c.line > maxSizeDigits {
 			return chunkTooLarge
 		}
 		c.left = c.left<<4 | int64(digit)
@@ -143,7 +154,7 @@ func (c *chunkDecoder) stepSize(b byte) fault {
 	case c.state == chunkSize: // not one digit
 		return badChunk
 	case b == ';':
-		c.state = chunkExtension
+		c.state = extensionName
 		return none
 	}
 	return c.expect(b, '\r', chunkSizeLF, badChunk)

@@ -33,8 +33,10 @@ var stricter = []disagreement{
 	{cause(unsupportedMethod), "9110 §9.3.6: an origin server may not implement CONNECT", "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"},
 	{cause(badVersion), "9110 §15.6.6: a version may be refused", "GET / HTTP/1.7\r\nHost: a\r\n\r\n"},
 	{cause(badFieldName), "9112 §5.2: obs-fold is to be refused or replaced", "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n"},
+	{cause(disguisedName), "RFC 3875 §4.1.18: backends read an underscore as a hyphen", "GET / HTTP/1.1\r\nHost: a\r\nUser_Agent: b\r\n\r\n"},
 	{cause(badFieldValue), "9112 §2.2: a bare LF may be recognised, and need not be", "GET / HTTP/1.1\r\nHost: a\nA: b\r\n\r\n"},
 	{cause(badLength), "9110 §8.6: equal lengths may be refused", post + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"},
+	{cause(badLength), "9112 §6.3: a leading zero is an octal number to some", post + "Content-Length: 01\r\n\r\nx"},
 	{cause(codingAndLength), "9112 §6.1: Transfer-Encoding with Content-Length may be refused", post + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 	{cause(codingInHTTP10), "9112 §6.1: Transfer-Encoding in HTTP/1.0 means faulty framing", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 	{cause(badHost), "9110 §7.2, §4.2.4: no Host, an empty one, one with userinfo or other than the target's", "GET / HTTP/1.1\r\n\r\n"},
@@ -42,6 +44,7 @@ var stricter = []disagreement{
 	{cause(badCoding), "9112 §6.1: Transfer-Encoding in HTTP/1.0 means faulty framing", "GET / HTTP/1.0\r\nTransfer-Encoding: identity\r\n\r\n"},
 	{exchange.ErrPath.Code, "RFC 3986 §3.3, §6.2.2: paths that backends read in different ways", "GET /%2f HTTP/1.1\r\nHost: a\r\n\r\n"},
 	{cause(badChunk), "9112 §7.1.1: white space behind a chunk's size is not in the grammar", post + "Transfer-Encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n"},
+	{cause(badChunk), "9112 §7.1.1: an extension has a name", post + "Transfer-Encoding: chunked\r\n\r\n1;\r\nx\r\n0\r\n\r\n"},
 	{cause(badTrailer), "9112 §5.2: obs-fold is to be refused or replaced", post + "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n c\r\n\r\n"},
 }
 
@@ -53,6 +56,8 @@ var laxer = []disagreement{
 // stricterResponses lists what we refuse and net/http accepts from a backend.
 var stricterResponses = []disagreement{
 	{cause(badStatusLine), "9112 §2.2: a bare LF may be recognised, and need not be", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"},
+	{cause(badInterim), "9110 §8.6, 9112 §6.1: a length or a coding is forbidden with 1xx", "HTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\n\r\n"},
+	{cause(disguisedName), "RFC 3875 §4.1.18: an underscore is read as a hyphen", "HTTP/1.1 204 OK\r\nCache_Control: a\r\n\r\n"},
 	{cause(badUpgrade), "9110 §15.2.2: 101 says what is changed to", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
 	{cause(badFieldName), "9112 §5.2: obs-fold is to be refused or replaced", "HTTP/1.1 204 OK\r\nA: b\r\n c\r\n\r\n"},
 	{cause(badFieldValue), "9112 §2.2: a bare LF may be recognised, and need not be", "HTTP/1.1 204 OK\r\nA: b\nC: d\r\n\r\n"},
@@ -269,7 +274,7 @@ func (d differ) run(t *testing.T) {
 var nasty = []string{
 	"\r", "\n", "\r\n", "\n\n", "\r\n\r\n", " ", "\t", "\x00", "\x0b", "\x7f", "\xff", ":", ";", ",", "0", "1", "f", "+", "-", "_", "/", "?", "#", "%", "@", "[", "]", ".", "..", "http://b", "*",
 	"\r\nContent-Length: 3", "\r\nContent-Length: 5", "\r\nTransfer-Encoding: chunked", "\r\nTransfer-Encoding: identity", "\r\nHost: a", "\r\nHost: b", "\r\nConnection: close",
-	"\r\nConnection: keep-alive", "\r\nUpgrade: websocket", "\r\nA: b", "\r\n A: b", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "GET", "CONNECT", "chunked", "close", "5\r\nhello\r\n", "0\r\n\r\n",
+	"\r\nContent_Length: 3", "\r\nX_Forwarded_For: b", ";", ";a", "=\"", "\\", "\r\nConnection: keep-alive", "\r\nUpgrade: websocket", "\r\nA: b", "\r\n A: b", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "GET", "CONNECT", "chunked", "close", "5\r\nhello\r\n", "0\r\n\r\n",
 }
 
 // mutate changes a seed in one to three places.

@@ -19,9 +19,11 @@ const (
 	lineTooLong
 	badStatusLine
 	badUpgrade
+	badInterim
 	headTooLarge
 	tooManyFields
 	badFieldName
+	disguisedName
 	badFieldValue
 	tooManyOptions
 	badLength
@@ -50,9 +52,11 @@ var faults = [faultCount]struct {
 	lineTooLong:       {http.StatusRequestURITooLong, "request.line_too_long", "the request line is over its limit"},
 	badStatusLine:     {cause: "the status line is not version, status and reason"},
 	badUpgrade:        {cause: "status 101 without an upgrade"},
+	badInterim:        {cause: "an interim answer with content"},
 	headTooLarge:      {http.StatusRequestHeaderFieldsTooLarge, "request.head_too_large", "the head is over its limit"},
 	tooManyFields:     {http.StatusRequestHeaderFieldsTooLarge, "request.too_many_fields", "the number of fields is over its limit"},
 	badFieldName:      {http.StatusBadRequest, "request.malformed", "a field line does not begin with a token and a colon"},
+	disguisedName:     {http.StatusBadRequest, "request.malformed", "a field name has an underscore where a field that is acted on has a hyphen"},
 	badFieldValue:     {http.StatusBadRequest, "request.malformed", "a field value contains a control character, or does not end with CRLF"},
 	tooManyOptions:    {http.StatusRequestHeaderFieldsTooLarge, "request.too_many_fields", "Connection names too many fields"},
 	badLength:         {http.StatusBadRequest, "request.framing", "Content-Length is not one decimal number"},

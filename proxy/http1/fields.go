@@ -60,10 +60,14 @@ func (s *section) parse(b []byte, i, limit int, h *exchange.Head) (int, fault) {
 		if count == limit {
 			return 0, tooManyFields
 		}
-		name, nameEnd := i, span(b, i, tokenByte)
+		name := i
+		nameEnd, underscored := spanName(b, i)
 		// White space before the name is a folded line, behind it an old way to hide a field (RFC 9112 §5.1, §5.2).
 		if nameEnd == name || b[nameEnd] != ':' {
 			return 0, badFieldName
+		}
+		if underscored && isDisguise(b[name:nameEnd]) {
+			return 0, disguisedName
 		}
 		end := spanValue(b, nameEnd+1)
 		if b[end] != '\r' || b[end+1] != '\n' {
@@ -143,11 +147,28 @@ func (s *section) dropNamed(h *exchange.Head) {
 		h.Drop("close") // As an option has named it, too.
 	}
 	for _, name := range s.named[:s.nameds] {
-		forwarded := len(name) > len("x-forwarded-") && equalFold(name[:len("x-forwarded-")], "x-forwarded-")
-		if exchange.IDOf(name) == exchange.Other && !forwarded {
+		if !isProtected(name) {
 			h.Drop(exchange.String(name))
 		}
 	}
+}
+
+func isProtected(name []byte) bool {
+	const forwarded = "x-forwarded-"
+	return exchange.IDOf(name) != exchange.Other || len(name) > len(forwarded) && equalFold(name[:len(forwarded)], forwarded)
+}
+
+// isDisguise reports whether a name with underscores is that of a protected field to backends that read "_" as "-", as CGI,
+// WSGI, Rack and PHP do. The gateway would let pass what it sets or judges itself under the proper name.
+func isDisguise(name []byte) bool {
+	var plain [32]byte // longer than the known names: what does not fit can only begin with X-Forwarded-
+	n := copy(plain[:], name)
+	for i, c := range plain[:n] {
+		if c == '_' {
+			plain[i] = '-'
+		}
+	}
+	return isProtected(plain[:n])
 }
 
 // check refuses framing that could be read in two ways (RFC 9112 §6.1, §6.3).
@@ -170,10 +191,11 @@ func (s *section) persists(p exchange.Protocol) bool {
 	return !s.close && (p == exchange.HTTP11 || s.keepAlive)
 }
 
-// parseLength reads a Content-Length. A list of equal numbers, which RFC 9110 §8.6 lets us accept, is refused.
+// parseLength reads a Content-Length. A list of equal numbers, which RFC 9110 §8.6 lets us accept, is refused, and so are leading
+// zeros, which some read as octal.
 func parseLength(v []byte) (int64, fault) {
 	const maxDigits = 18 // the most that can't overflow
-	if len(v) == 0 || len(v) > maxDigits {
+	if len(v) == 0 || len(v) > maxDigits || v[0] == '0' && len(v) > 1 {
 		return 0, badLength
 	}
 	var n int64

@@ -65,7 +65,7 @@ func parseRequestLine(b []byte, r *exchange.Request, limit int) (int, exchange.P
 	if method == 0 || method > maxMethod || method == len(line) || line[method] != ' ' {
 		return 0, "", badRequestLine
 	}
-	target := span(line, method+1, targetByte)
+	target := spanTarget(line, method+1)
 	r.Method = methodOf(line[:method])
 	r.Target = exchange.String(line[method+1 : target])
 	if target == len(line) || line[target] != ' ' {
@@ -83,8 +83,9 @@ func parseRequestLine(b []byte, r *exchange.Request, limit int) (int, exchange.P
 
 // requestLineEnd returns the index behind the line's CRLF; 0 if it is incomplete or faulty.
 func requestLineEnd(b []byte, limit int) (int, fault) {
-	if len(b) > 0 && classes[b[0]]&tokenByte == 0 && b[0] != '\r' {
-		return 0, badRequestLine // TLS, for instance: tell at once
+	// A TLS handshake, for instance, or a method without end: tell at once.
+	if m := span(b[:min(len(b), maxMethod+1)], 0, tokenByte); m > maxMethod || m < len(b) && b[m] != ' ' && (m > 0 || b[0] != '\r') {
+		return 0, badRequestLine
 	}
 	n := bytes.IndexByte(b[:min(len(b), limit+len(crlf))], '\n')
 	switch {
@@ -238,12 +239,22 @@ func hostOf(authority string) (string, bool) {
 	if strings.HasPrefix(authority, "[") {
 		return addressOf(authority)
 	}
-	host, port, _ := strings.Cut(authority, ":")
-	valid := len(host) <= maxHost && host != "" && host[0] != '.' && !strings.Contains(host, "..")
-	for i := 0; i < len(host); i++ {
-		valid = valid && classes[host[i]]&hostByte != 0
+	end, upper := 0, false
+	for ; end < len(authority) && classes[authority[end]]&hostByte != 0; end++ {
+		c := authority[end]
+		if c == '.' && (end == 0 || authority[end-1] == '.') {
+			return "", false
+		}
+		upper = upper || 'A' <= c && c <= 'Z'
 	}
-	return strings.ToLower(strings.TrimSuffix(host, ".")), valid && isPort(port)
+	host, port := authority[:end], authority[end:]
+	if end == 0 || end > maxHost || port != "" && (port[0] != ':' || !isPort(port[1:])) {
+		return "", false
+	}
+	if upper {
+		host = strings.ToLower(host)
+	}
+	return strings.TrimSuffix(host, "."), true
 }
 
 // maxHost is the longest host name in DNS, in bytes, with a trailing dot.

@@ -81,17 +81,14 @@ func parseStatus(b []byte) (status int) {
 
 // response turns what the fields say into a Message and r's length, in the order of RFC 9112 §6.3.
 func (s *section) response(r *exchange.Response, method string, p exchange.Protocol) (Message, fault) {
-	if s.codings > 0 && p == exchange.HTTP10 {
-		return Message{}, codingInHTTP10
-	}
-	if r.Status == http.StatusSwitchingProtocols && (!s.upgrading || s.upgrades != 1) {
-		return Message{}, badUpgrade
+	if f := s.distrust(r.Status, p); f != none {
+		return Message{}, f
 	}
 	m := Message{KeepAlive: s.persists(p), response: true}
 	r.ContentLength = 0
 	switch {
 	case r.Status < 200 || r.Status == http.StatusNoContent:
-		// A length is forbidden here. Who sends one may send the body, too.
+		// A length is forbidden here (RFC 9110 §8.6). Who sends one may send the body, too.
 		m.KeepAlive = m.KeepAlive && s.codings == 0 && s.length <= 0
 	case method == http.MethodHead || r.Status == http.StatusNotModified:
 		r.ContentLength = s.length // -1, without one, is Unknown
@@ -103,4 +100,17 @@ func (s *section) response(r *exchange.Response, method string, p exchange.Proto
 		m.Length, m.KeepAlive, r.ContentLength = UntilClose, false, exchange.Unknown
 	}
 	return m, none
+}
+
+// distrust refuses fields that do not go with the status or the version.
+func (s *section) distrust(status int, p exchange.Protocol) fault {
+	switch {
+	case s.codings > 0 && p == exchange.HTTP10:
+		return codingInHTTP10
+	case status == http.StatusSwitchingProtocols && (!s.upgrading || s.upgrades != 1):
+		return badUpgrade
+	case status < 200 && (s.codings > 0 || s.length > 0):
+		return badInterim
+	}
+	return none
 }
