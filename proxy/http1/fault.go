@@ -56,7 +56,7 @@ var faults = [faultCount]struct {
 	headTooLarge:      {http.StatusRequestHeaderFieldsTooLarge, "request.head_too_large", "the head is over its limit"},
 	tooManyFields:     {http.StatusRequestHeaderFieldsTooLarge, "request.too_many_fields", "the number of fields is over its limit"},
 	badFieldName:      {http.StatusBadRequest, "request.malformed", "a field line does not begin with a token and a colon"},
-	disguisedName:     {http.StatusBadRequest, "request.malformed", "a field name has an underscore where a field that is acted on has a hyphen"},
+	disguisedName:     {http.StatusBadRequest, "request.malformed", "a field name has an underscore where a field of framing has a hyphen"},
 	badFieldValue:     {http.StatusBadRequest, "request.malformed", "a field value contains a control character, or does not end with CRLF"},
 	tooManyOptions:    {http.StatusRequestHeaderFieldsTooLarge, "request.too_many_fields", "Connection names too many fields"},
 	badLength:         {http.StatusBadRequest, "request.framing", "Content-Length is not one decimal number"},

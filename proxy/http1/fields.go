@@ -158,17 +158,18 @@ func isProtected(name []byte) bool {
 	return exchange.IDOf(name) != exchange.Other || len(name) > len(forwarded) && equalFold(name[:len(forwarded)], forwarded)
 }
 
-// isDisguise reports whether a name with underscores is that of a protected field to backends that read "_" as "-", as CGI,
-// WSGI, Rack and PHP do. The gateway would let pass what it sets or judges itself under the proper name.
+// isDisguise reports whether a name with underscores is that of a field of framing or of the connection to backends that read "_" as
+// "-", as CGI, WSGI, Rack and PHP do. What a filter sets or judges under the proper name, it drops under others.
 func isDisguise(name []byte) bool {
-	var plain [32]byte // longer than the known names: what does not fit can only begin with X-Forwarded-
+	var plain [32]byte // longer than the known names
 	n := copy(plain[:], name)
 	for i, c := range plain[:n] {
 		if c == '_' {
 			plain[i] = '-'
 		}
 	}
-	return isProtected(plain[:n])
+	id := exchange.IDOf(plain[:n])
+	return n == len(name) && id != exchange.Other && id <= exchange.Upgrade
 }
 
 // check refuses framing that could be read in two ways (RFC 9112 §6.1, §6.3).

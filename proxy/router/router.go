@@ -53,8 +53,12 @@ func (t *Table) match(x *exchange.Exchange) *candidate {
 
 // serveUnmatched ends the base chain: it answers what was refused by the engine and what no route matches.
 func serveUnmatched(x *exchange.Exchange) error {
-	if x.Refusal != nil {
+	switch {
+	case x.Refusal != nil:
 		return x.Refusal
+	case x.Request.Path == "*":
+		x.Reply(http.StatusOK) // OPTIONS * asks for the gateway as such (RFC 9110 §9.3.7)
+		return nil
 	}
 	return errNotFound
 }
