@@ -20,8 +20,9 @@ func Definition(log *observe.AccessLog) filter.Definition {
 
 // accessLog has no state of a route: all chains share one.
 type accessLog struct {
-	log   *observe.AccessLog
-	lines sync.Pool // of *[]byte
+	log    *observe.AccessLog
+	stamps stamper
+	lines  sync.Pool // of *[]byte
 }
 
 var (
@@ -39,7 +40,7 @@ func (a *accessLog) Done(x *exchange.Exchange) {
 		line = new([]byte)
 		*line = make([]byte, 0, lineSize)
 	}
-	*line = appendLine((*line)[:0], x)
+	*line = a.appendLine((*line)[:0], x)
 	a.log.Add(*line)
 	a.lines.Put(line)
 }

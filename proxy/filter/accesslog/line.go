@@ -20,9 +20,9 @@ const (
 
 // appendLine appends the exchange as a JSON object and a line feed. Fields stand in a fixed order; those about the upstream
 // and the failure are there only if there was one. The query is left out: it often carries secrets.
-func appendLine(b []byte, x *exchange.Exchange) []byte {
+func (a *accessLog) appendLine(b []byte, x *exchange.Exchange) []byte {
 	b = append(b, `{"time":"`...)
-	b = x.Start.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	b = a.stamps.append(b, x.Start)
 	b = append(b, `","traceId":"`...)
 	b = x.Trace.AppendHex(b)
 	b = append(b, '"')

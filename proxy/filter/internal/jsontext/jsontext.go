@@ -5,6 +5,14 @@ import "unicode/utf8"
 
 const hex = "0123456789abcdef"
 
+// plain are the bytes that stand for themselves.
+var plain = func() (t [256]bool) {
+	for c := byte(' '); c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // AppendString appends s as a JSON string. What could end the string, start a line or steer a terminal is escaped:
 // quotes, backslashes, all control characters (C0, DEL and C1) and the line separators U+2028 and U+2029. Bytes that
 // are not UTF-8 become U+FFFD.
@@ -12,7 +20,7 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
-		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+		if plain[s[i]] {
 			i++
 			continue
 		}
