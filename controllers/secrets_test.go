@@ -56,10 +56,11 @@ func TestEachAnswerBuysPatience(t *testing.T) {
 		s := newUnansweredSecrets()
 		names := secretNames("a", "b", "c")
 		const pace = secretPatience - time.Second
+		answers := []wantedSecret{{object: &corev1.Secret{}}, {}, {refused: true}}
 		go func() {
 			for i, n := range names {
 				pause(t.Context(), pace)
-				s.answer(n, wantedSecret{refused: i == 2, object: map[bool]*corev1.Secret{true: {}}[i == 0]})
+				s.answer(n, answers[i])
 			}
 		}()
 		began := time.Now()

@@ -13,6 +13,7 @@ import (
 func TestConditionsTellProblems(t *testing.T) {
 	missing := Problem{v1alpha1.ReasonBackendNotFound, "Service a/b not found."}
 	refused := Problem{v1alpha1.ReasonRefNotPermitted, "Service c/d is in another namespace."}
+	mismatch := Problem{v1alpha1.ReasonCertificateNameMismatch, "The certificate is not valid for a."}
 	shadowed := Problem{v1alpha1.ReasonPartiallyShadowed, "Rule 0 gets no request."}
 	tests := []struct {
 		name            string
@@ -29,6 +30,14 @@ func TestConditionsTellProblems(t *testing.T) {
 		},
 		{"what is said twice is said once", ResolvedRefs(1, missing, missing), "False", "BackendNotFound", "Service a/b not found."},
 		{"a partly shadowed route is accepted", Accepted(1, shadowed), "True", "PartiallyShadowed", "Rule 0 gets no request."},
+		{
+			"a certificate for another host is resolved", ResolvedRefs(1, mismatch), "True", "CertificateNameMismatch",
+			"The certificate is not valid for a.",
+		},
+		{
+			"a certificate for another host is said after what is wrong", ResolvedRefs(1, missing, mismatch), "False", "BackendNotFound",
+			"Service a/b not found. The certificate is not valid for a.",
+		},
 		{
 			"unless something else is wrong", Accepted(1, missing, shadowed), "False", "BackendNotFound",
 			"Service a/b not found. Rule 0 gets no request.",

@@ -8,7 +8,9 @@
 //   - a rule without a usable backend, or with a field that can't be used, rejects all of its requests;
 //   - a match that can't be built is widened to one that covers it: its path expression to the literal prefix, its
 //     predicates to the presence of the name. Its rule rejects, and gives way to equal matches of any other rule. So the
-//     requests it was meant for don't fall through to a less specific rule, and equal and more specific ones serve on.
+//     requests it was meant for don't fall through to a less specific rule, and equal and more specific ones serve on;
+//   - a certificate that can't be used keeps no rule from serving: its policy goes to the data plane, which has the last
+//     good one. Nor does a route that asks for another policy than the one that holds for its host.
 package translate
 
 import (
