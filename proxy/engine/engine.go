@@ -4,7 +4,6 @@ package engine
 
 import (
 	"cmp"
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -77,8 +76,6 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Counters count what the engine does.
 type Counters struct {
-	// Accepted counts connections since the start; Open are those that have not ended.
-	Accepted, Open atomic.Int64
 	// Serving counts the exchanges that have begun and not ended.
 	Serving atomic.Int64
 	// Overloads counts the exchanges that were refused because MaxExchanges were being served.
@@ -101,7 +98,6 @@ type Engine struct {
 	conns    []*conn
 	sweeping bool
 	closed   bool
-	empty    chan struct{} // closed when no connection is left; nil unless somebody waits
 }
 
 // New makes an engine.
@@ -154,26 +150,6 @@ func (e *Engine) Drain() {
 	e.each((*conn).endIdle)
 }
 
-// Wait returns when no connection is open, or with the context's error.
-func (e *Engine) Wait(ctx context.Context) error {
-	e.mu.Lock()
-	if len(e.conns) == 0 {
-		e.mu.Unlock()
-		return nil
-	}
-	if e.empty == nil {
-		e.empty = make(chan struct{})
-	}
-	empty := e.empty
-	e.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Close ends what is left: exchanges are cancelled, connections closed. It does not wait for them. Further connections are
 // closed at once.
 func (e *Engine) Close() {
@@ -205,8 +181,6 @@ func (e *Engine) add(c *conn) bool {
 		e.setDate()
 		go e.sweep()
 	}
-	e.Counters.Accepted.Add(1)
-	e.Counters.Open.Add(1)
 	return true
 }
 
@@ -218,11 +192,6 @@ func (e *Engine) remove(c *conn) {
 	e.conns[c.index], moved.index = moved, c.index
 	e.conns[last] = nil
 	e.conns = e.conns[:last]
-	e.Counters.Open.Add(-1)
-	if last == 0 && e.empty != nil {
-		close(e.empty)
-		e.empty = nil
-	}
 }
 
 // setDate renews the value of the Date field.

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +22,21 @@ type fixture struct {
 	*testing.T
 	engine *Engine
 	addr   string
+	open   *connections
+}
+
+// connections counts those that have been accepted and have not ended.
+type connections struct {
+	mu    sync.Mutex
+	ended *sync.Cond
+	n     int
+}
+
+func (c *connections) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n += n
+	c.ended.Broadcast()
 }
 
 func start(t *testing.T, o Options) *fixture {
@@ -29,7 +44,8 @@ func start(t *testing.T, o Options) *fixture {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &fixture{T: t, engine: New(o)}
+	f := &fixture{T: t, engine: New(o), open: new(connections)}
+	f.open.ended = sync.NewCond(&f.open.mu)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +57,8 @@ func start(t *testing.T, o Options) *fixture {
 			if err != nil {
 				return
 			}
-			go f.engine.ServeConn(c, Connection{Listener: "http", Scheme: "http"})
+			f.open.add(1)
+			go func() { f.engine.ServeConn(c, Connection{Listener: "http", Scheme: "http"}); f.open.add(-1) }()
 		}
 	}()
 	t.Cleanup(func() {
@@ -58,12 +75,12 @@ func handle(t *testing.T, h exchange.HandlerFunc) *fixture {
 	return start(t, Options{Handler: h})
 }
 
+// awaitEmpty returns when every connection that was accepted has ended at the engine's side.
 func (f *fixture) awaitEmpty() {
-	f.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := f.engine.Wait(ctx); err != nil {
-		f.Errorf("connections are left: %v", err)
+	f.open.mu.Lock()
+	defer f.open.mu.Unlock()
+	for f.open.n > 0 {
+		f.open.ended.Wait()
 	}
 }
 
