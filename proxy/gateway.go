@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/engine"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
@@ -33,6 +35,10 @@ type Options struct {
 	Bounds listener.Bounds
 	// ProxyProtocolFrom are the peers whose connections begin with a PROXY header; see listener.Options.
 	ProxyProtocolFrom []netip.Prefix
+	// MaxRequests bounds the requests that are served at a time; 0: engine.DefaultMaxExchanges.
+	MaxRequests int64
+	// BufferMemory bounds the memory that large heads and bodies pass through, in bytes; 0: buffer.DefaultLimit.
+	BufferMemory int64
 	// Timeouts bound waits for clients; what is zero in it: engine.DefaultTimeouts.
 	Timeouts engine.Timeouts
 	// Path says how paths are normalised.
@@ -49,6 +55,7 @@ type Gateway struct {
 	store     *live.Store
 	upstreams *upstream.Upstreams
 	engine    *engine.Engine
+	buffers   *buffer.Pools
 	listeners *listener.Set
 
 	applying sync.Mutex // held during Apply: each table follows from the one before
@@ -57,12 +64,14 @@ type Gateway struct {
 
 // New returns a gateway without listeners that has nothing to serve.
 func New(o Options) *Gateway {
-	g := &Gateway{log: o.Log, store: live.NewStore(upstream.NewPool)}
-	g.upstreams = upstream.New(upstream.Options{Store: g.store, Log: o.Log, Now: o.Now})
+	g := &Gateway{log: o.Log, store: live.NewStore(upstream.NewPool), buffers: buffer.New(cmp.Or(o.BufferMemory, buffer.DefaultLimit))}
+	g.upstreams = upstream.New(upstream.Options{Store: g.store, Buffers: g.buffers, Log: o.Log, Now: o.Now})
 	g.compile = router.Options{Filters: o.Filters, Cluster: g.upstreams.Handler, Now: o.Now}
 	empty, _ := router.Compile(nil, &snapshot.Snapshot{}, g.compile)
 	g.router = router.New(empty)
-	g.engine = engine.New(engine.Options{Handler: g.router, Timeouts: o.Timeouts, Path: o.Path, Log: o.Log, Now: o.Now})
+	g.engine = engine.New(engine.Options{
+		Handler: g.router, Timeouts: o.Timeouts, MaxExchanges: o.MaxRequests, Buffers: g.buffers, Path: o.Path, Log: o.Log, Now: o.Now,
+	})
 	g.listeners = listener.New(listener.Options{
 		Address: o.Address, Bounds: o.Bounds, ProxyProtocolFrom: o.ProxyProtocolFrom, Serve: g.serve, Log: o.Log,
 	})

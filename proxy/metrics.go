@@ -16,6 +16,10 @@ func (g *Gateway) Metrics() []prometheus.Collector {
 	return append(g.listeners.Metrics(),
 		observe.Gauge("gateway_requests_in_flight", "Requests that have begun and not ended.",
 			func() float64 { return float64(engine.Serving.Load()) }),
+		observe.Counter("gateway_overloads_total", "Requests refused because as many as may be were in flight.",
+			func() uint64 { return uint64(engine.Overloads.Load()) }),
+		observe.Gauge("gateway_buffers_lent_bytes", "Memory that large heads and bodies pass through at this moment.",
+			func() float64 { return float64(g.buffers.Lent()) }),
 		observe.Counter("gateway_panics_total", "Requests whose handling panicked; each is logged and answered 500.",
 			func() uint64 { return uint64(engine.Panics.Load()) }),
 		total("gateway_upstream_connects_total", "Connections opened to endpoints.",
@@ -28,5 +32,7 @@ func (g *Gateway) Metrics() []prometheus.Collector {
 			func(c upstream.Counters) uint64 { return c.Stale }),
 		total("gateway_upstream_replays_total", "Requests sent again because a kept connection closed under them.",
 			func(c upstream.Counters) uint64 { return c.Replays }),
+		total("gateway_upstream_denials_total", "Requests that failed because their cluster's budget had no further attempt.",
+			func(c upstream.Counters) uint64 { return c.Denials }),
 	)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/penstock/penstock/proxy/buffer"
+	"github.com/penstock/penstock/proxy/engine"
 	"github.com/penstock/penstock/proxy/listener"
 )
 
@@ -27,6 +29,7 @@ type dataPlane struct {
 	handshakeTimeout  time.Duration
 	maxConnections    int
 	maxPerClient      int
+	maxRequests       int64
 }
 
 func (d *dataPlane) add(f *pflag.FlagSet) {
@@ -45,6 +48,7 @@ func (d *dataPlane) add(f *pflag.FlagSet) {
 	f.DurationVar(&d.handshakeTimeout, "handshake-timeout", listener.DefaultOpening, "how long a client may take for the TLS handshake, and a load balancer for a PROXY protocol header")
 	f.IntVar(&d.maxConnections, "max-connections", 0, "how many connections of clients may be open; further ones are closed at once. 0: up to 100,000, as descriptors and memory allow")
 	f.IntVar(&d.maxPerClient, "max-connections-per-client", 0, "how many of them one IPv4 address or IPv6 /64 network may have. 0: half of --max-connections")
+	f.Int64Var(&d.maxRequests, "max-requests-in-flight", engine.DefaultMaxExchanges, "how many requests may be in flight; further ones are answered with 503")
 }
 
 // prefixes parses the CIDRs of a flag.
@@ -73,6 +77,9 @@ func (d *dataPlane) bounds(descriptors uint64, memory int64) listener.Bounds {
 	}
 	return b
 }
+
+// bufferMemory is how much of that memory, in bytes, large heads and bodies may pass through.
+func bufferMemory(memory int64) int64 { return min(buffer.DefaultLimit, memory/8) }
 
 const (
 	mostConnections  = 100_000

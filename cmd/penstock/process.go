@@ -61,7 +61,7 @@ func newProcess(flags dataPlane) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	bounds, err := p.limit()
+	memory, bounds, err := p.limit()
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +74,8 @@ func newProcess(flags dataPlane) (*process, error) {
 		Path:              exchange.PathOptions{KeepSlashes: !flags.mergeSlashes},
 		Bounds:            bounds,
 		ProxyProtocolFrom: proxies,
+		MaxRequests:       flags.maxRequests,
+		BufferMemory:      bufferMemory(memory),
 		Timeouts:          engine.Timeouts{Head: flags.headTimeout, KeepAlive: flags.idleTimeout},
 		Log:               p.log,
 		Now:               time.Now,
@@ -83,19 +85,19 @@ func newProcess(flags dataPlane) (*process, error) {
 	return p, nil
 }
 
-// limit bounds memory and connections by what this process may have.
-func (p *process) limit() (listener.Bounds, error) {
-	memory, err := limitMemory(os.DirFS("/"))
+// limit bounds memory, in bytes, and connections by what this process may have.
+func (p *process) limit() (memory int64, b listener.Bounds, err error) {
+	memory, err = limitMemory(os.DirFS("/"))
 	if err != nil {
 		p.log.Warn("the control group's memory limit is unknown", "error", err)
 	}
 	var descriptors syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &descriptors); err != nil {
-		return listener.Bounds{}, fmt.Errorf("limit of descriptors: %w", err)
+		return memory, b, fmt.Errorf("limit of descriptors: %w", err)
 	}
-	b := p.flags.bounds(descriptors.Cur, memory)
+	b = p.flags.bounds(descriptors.Cur, memory)
 	p.log.Info("limits", "memory", memory, "descriptors", descriptors.Cur, "connections", b.Connections, "connectionsPerClient", b.PerClient)
-	return b, nil
+	return memory, b, nil
 }
 
 func (p *process) buildFilters() error {

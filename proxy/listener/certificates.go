@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,8 +24,10 @@ type certificates struct {
 	tickets *tls.Config
 	current atomic.Pointer[table]
 
-	applying sync.Mutex
-	issued   uint64 // configurations made so far
+	applying sync.Mutex // guards what follows
+	issued   uint64     // configurations made so far
+	pairs    map[pairKey]*pair
+	configs  map[configKey]configs
 }
 
 // protocols are what ALPN offers.
@@ -35,6 +38,7 @@ func (c *certificates) init(log *slog.Logger) {
 	c.server = &tls.Config{GetConfigForClient: c.configFor}
 	c.unknown = &tls.Config{NextProtos: protocols, SessionTicketsDisabled: true} // else it would resume any policy's sessions
 	c.tickets = new(tls.Config)
+	c.pairs, c.configs = map[pairKey]*pair{}, map[configKey]configs{}
 	c.current.Store(new(table))
 }
 
@@ -64,13 +68,12 @@ type table struct {
 	hosts map[string]*policy
 	// missing counts the policies of the source that have none.
 	missing int
-	pairs   map[pairKey]*pair
-	configs map[configKey]configs
 }
 
 // policy is what handshakes for one host use.
 type policy struct {
 	configs
+	spec *snapshot.TLSPolicy
 	pair *pair
 	// stale says that the certificate is not the present one, which is missing or broken, but the last good one.
 	stale bool
@@ -117,57 +120,104 @@ func (c *certificates) apply(policies []*snapshot.TLSPolicy, secrets []*snapshot
 	if slices.Equal(prev.source, policies) && slices.Equal(prev.secrets, secrets) {
 		return
 	}
-	b := builder{certificates: c, prev: prev, secrets: make(map[snapshot.Ref]*snapshot.Secret, len(secrets)), next: &table{
-		source: policies, secrets: secrets,
-		hosts: make(map[string]*policy, len(policies)),
-		pairs: map[pairKey]*pair{}, configs: map[configKey]configs{},
-	}}
-	for _, s := range secrets {
-		b.secrets[s.Ref] = s
+	b := builder{
+		certificates: c, prev: prev, changed: changed(prev.secrets, secrets), used: make(map[*pair]bool, len(policies)),
+		next: &table{source: policies, secrets: secrets, hosts: make(map[string]*policy, len(policies))},
 	}
 	for _, p := range policies {
 		b.add(p)
 	}
 	c.current.Store(b.next)
+	b.forget()
+}
+
+// changed returns the names of the secrets that came, went or changed. It looks at content only where the lists, which are sorted,
+// differ.
+func changed(old, next []*snapshot.Secret) map[snapshot.Ref]bool {
+	for len(old) > 0 && len(next) > 0 && old[0] == next[0] {
+		old, next = old[1:], next[1:]
+	}
+	for len(old) > 0 && len(next) > 0 && old[len(old)-1] == next[len(next)-1] {
+		old, next = old[:len(old)-1], next[:len(next)-1]
+	}
+	before, all := byRef(old), map[snapshot.Ref]bool{}
+	for _, s := range next {
+		if !same(before[s.Ref], s) {
+			all[s.Ref] = true
+		}
+		delete(before, s.Ref)
+	}
+	for ref := range before {
+		all[ref] = true
+	}
+	return all
+}
+
+func byRef(secrets []*snapshot.Secret) map[snapshot.Ref]*snapshot.Secret {
+	m := make(map[snapshot.Ref]*snapshot.Secret, len(secrets))
+	for _, s := range secrets {
+		m[s.Ref] = s
+	}
+	return m
 }
 
 // builder makes one table.
 type builder struct {
 	*certificates
 	prev, next *table
-	secrets    map[snapshot.Ref]*snapshot.Secret
+	changed    map[snapshot.Ref]bool
+	secrets    map[snapshot.Ref]*snapshot.Secret // nil until one is asked for
+	used       map[*pair]bool
 }
 
 func (b *builder) add(spec *snapshot.TLSPolicy) {
 	host := strings.TrimPrefix(spec.Host, "*")
-	p := &policy{pair: b.pair(spec)}
+	last := b.prev.hosts[host]
+	if last == nil || last.stale || last.spec != spec || b.changed[spec.Certificate] || b.changed[spec.Key] {
+		last = b.policy(spec, last)
+	}
+	if last == nil {
+		b.next.missing++
+		return
+	}
+	b.used[last.pair] = true
+	b.next.hosts[host] = last
+}
+
+// policy makes the policy of a host from what is wanted, and where that has no good certificate, from the last one, which may be nil.
+func (b *builder) policy(spec *snapshot.TLSPolicy, last *policy) *policy {
+	p := &policy{spec: spec, pair: b.pair(spec)}
 	if p.pair.err != nil {
-		last := b.prev.hosts[host]
+		b.used[p.pair] = true // so that it is not reported again
 		if last == nil {
-			b.next.missing++
-			return
+			return nil
 		}
 		p.pair, p.stale = last.pair, true
 	}
-	p.configs = b.configs(spec, p.pair)
-	b.next.hosts[host] = p
+	p.configs = b.configsOf(spec, p.pair)
+	return p
 }
 
 // pair returns certificate and key of the policy, parsed only if they have changed.
 func (b *builder) pair(spec *snapshot.TLSPolicy) *pair {
 	key := pairKey{spec.Certificate, spec.Key}
-	if p := b.next.pairs[key]; p != nil {
-		return p
+	p := &pair{certificate: b.secret(key.certificate), key: b.secret(key.key)}
+	if old := b.pairs[key]; old != nil && same(old.certificate, p.certificate) && same(old.key, p.key) {
+		return old
 	}
-	p := &pair{certificate: b.secrets[key.certificate], key: b.secrets[key.key]}
-	if old := b.prev.pairs[key]; old != nil && same(old.certificate, p.certificate) && same(old.key, p.key) {
-		p = old
-	} else if p.err = p.parse(); p.err != nil {
+	b.pairs[key] = p
+	if p.err = p.parse(); p.err != nil {
 		b.log.Warn("certificate can't be used; where there was a good one, it goes on to serve",
 			"namespace", key.certificate.Namespace, "secret", key.certificate.Name, "error", p.err)
 	}
-	b.next.pairs[key] = p
 	return p
+}
+
+func (b *builder) secret(ref snapshot.Ref) *snapshot.Secret {
+	if b.secrets == nil {
+		b.secrets = byRef(b.next.secrets)
+	}
+	return b.secrets[ref]
 }
 
 // same reports whether two secrets, which may be missing, have equal content.
@@ -188,17 +238,20 @@ func (p *pair) parse() (err error) {
 	return nil
 }
 
-// configs returns the configurations for a policy with a certificate.
-func (b *builder) configs(spec *snapshot.TLSPolicy, p *pair) configs {
+// configsOf returns the configurations for a policy with a certificate.
+func (b *builder) configsOf(spec *snapshot.TLSPolicy, p *pair) configs {
 	key := configKey{pairKey{spec.Certificate, spec.Key}, spec.MinVersion, p}
-	c, ok := b.next.configs[key]
-	if !ok {
-		c, ok = b.prev.configs[key]
-	}
+	c, ok := b.configs[key]
 	if !ok {
 		b.issued++
 		c = newConfigs(p, spec.MinVersion, session{b.tickets, b.issued})
+		b.configs[key] = c
 	}
-	b.next.configs[key] = c
 	return c
+}
+
+// forget drops the keys and configurations that nothing uses any more.
+func (b *builder) forget() {
+	maps.DeleteFunc(b.pairs, func(_ pairKey, p *pair) bool { return !b.used[p] })
+	maps.DeleteFunc(b.configs, func(k configKey, _ configs) bool { return !b.used[k.pair] })
 }

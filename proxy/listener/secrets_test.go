@@ -60,6 +60,14 @@ func policyFor(line string) *snapshot.TLSPolicy {
 	return p.Seal()
 }
 
+// sealed are the values of a secret in a snapshot.
+func sealed(name string, s secret) []*snapshot.Secret {
+	return []*snapshot.Secret{
+		(&snapshot.Secret{Ref: ref(name, "tls.crt"), Value: s.certificate}).Seal(),
+		(&snapshot.Secret{Ref: ref(name, "tls.key"), Value: s.key}).Seal(),
+	}
+}
+
 // secure applies policies, as policyFor has them, and secrets by name.
 func (s *Set) secure(lines []string, secrets map[string]secret) {
 	var policies []*snapshot.TLSPolicy
@@ -68,15 +76,13 @@ func (s *Set) secure(lines []string, secrets map[string]secret) {
 	}
 	var values []*snapshot.Secret
 	for name, v := range secrets {
-		values = append(values,
-			(&snapshot.Secret{Ref: ref(name, "tls.crt"), Value: v.certificate}).Seal(),
-			(&snapshot.Secret{Ref: ref(name, "tls.key"), Value: v.key}).Seal())
+		values = append(values, sealed(name, v)...)
 	}
 	slices.SortFunc(values, func(a, b *snapshot.Secret) int { return strings.Compare(a.Ref.Name+a.Ref.Key, b.Ref.Name+b.Ref.Key) })
 	s.Secure(policies, values)
 }
 
-// chain is the certificate as a client sees it.
+// isShown reports whether it is the certificate that a client sees.
 func (s secret) isShown(state tls.ConnectionState) bool {
 	block, _ := pem.Decode(s.certificate)
 	return len(state.PeerCertificates) == 1 && bytes.Equal(state.PeerCertificates[0].Raw, block.Bytes)

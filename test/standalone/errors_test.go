@@ -32,6 +32,7 @@ type provocation struct {
 var provocations = []provocation{
 	{"backend.rejected", "GET /half-rejected"},
 	{"redirect.no_host", "GET /redirect HTTP/1.0\r\n\r\n"},
+	{"request.body_too_large", "POST /bounded HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"},
 	{"request.framing", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 	{"request.head_too_large", "GET / HTTP/1.1\r\nHost: a\r\nCookie: " + strings.Repeat("c", 60<<10) + "\r\n\r\n"},
 	{"request.host", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
@@ -55,6 +56,7 @@ var provocations = []provocation{
 // otherwise reach codes that need more than that, and return the status and code that were answered.
 var otherwise = map[string]func(*testing.T) (status int, code string){
 	"gateway.closing":      theGatewayCloses,
+	"gateway.overloaded":   theGatewayIsBusy,
 	"request.head_timeout": aHeadTakesTooLong,
 	"route.misdirected":    theConnectionIsForAnotherHost,
 }
@@ -75,6 +77,7 @@ func provoked(t *testing.T) string {
 		{"/half-rejected", "backends: [" + endpoint(backend(t, echo("sound"))) + ", {service: missing, port: 80}]"},
 		{"/redirect", "filters: {redirect: {scheme: https}}"},
 		{"/brief", "timeouts: {request: 100ms}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
+		{"/bounded", "limits: {requestBody: 1}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/rejected", "backends: [{service: missing, port: 80}]"},
 		{"/refusing", "backends: [" + endpoint(unheard(t)) + "]"},
 		{"/full", "backends: [" + endpoint(full(t)) + "]"},
@@ -213,6 +216,22 @@ func theGatewayCloses(t *testing.T) (status int, code string) {
 		t.Fatal(err)
 	}
 	r := c.receive()
+	return r.StatusCode, r.problem(t).Code
+}
+
+func theGatewayIsBusy(t *testing.T) (status int, code string) {
+	t.Helper()
+	arrived := make(chan struct{})
+	g := start(t, map[string]string{"r.yaml": route("r", "a", "/", raw(t, func(c net.Conn) {
+		close(arrived)
+		swallow(c)
+	}))}, "--max-requests-in-flight=1")
+	g.dial(t).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-arrived
+	r := g.get(t, "a", "/")
+	if r.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
 	return r.StatusCode, r.problem(t).Code
 }
 

@@ -23,7 +23,10 @@ func dialTo(t *testing.T, address string) *client {
 	return newClient(t, c)
 }
 
-func newClient(t *testing.T, c net.Conn) *client { return &client{c, t, bufio.NewReader(c)} }
+func newClient(t *testing.T, c net.Conn) *client {
+	t.Helper()
+	return &client{c, t, bufio.NewReader(c)}
+}
 
 func TestConnectionsAreBoundedInAllAndByClient(t *testing.T) {
 	for _, tt := range []struct {
