@@ -39,7 +39,7 @@ var _ exchange.Handler = (*Cluster)(nil)
 // whose body has not been streamed, is sent once more: on a new connection if the old one had been kept, since the backend may have
 // closed it in that moment; else to another endpoint, if there is one. More than that is for a retry policy to decide.
 // x.Timeouts.Backend bounds each attempt and x.Deadline() all, and the cluster's budget bounds the attempts beyond the first to 20 % of
-// its exchanges.
+// its exchanges, those after a kept connection apart.
 //
 // A request's body of up to 8 KiB is read first, up to 64 KiB if the request is idempotent; a longer one, or one of unknown length, is
 // sent while the answer is awaited and even returned. It is then read from another goroutine, which has ended when Serve returns an error or an answer
@@ -106,7 +106,8 @@ func (t *trip) run() *exchange.Error {
 		if v, err = t.attempt(e); err == nil {
 			return nil
 		}
-		if e = t.after(v, e); e != nil && !t.live.SpendRetry() {
+		// A kept connection that ends costs nothing of the budget: as long as there are any, the backend was well a moment ago.
+		if e = t.after(v, e); e != nil && v != afresh && !t.live.SpendRetry() {
 			t.upstreams.counters.denials.Add(1)
 			return err
 		}
