@@ -44,6 +44,10 @@ test: ## Run every test: unit, golden, race, guards, and those against a real AP
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
 	@hack/fuzz.sh $(FUZZTIME)
 
+.PHONY: conformance
+conformance: build ## Hold the binary against the suites of others, whose cases are in CONFORMANCE_DIR
+	@hack/conformance/run.sh
+
 .PHONY: bench
 bench: bench-micro bench-figures bench-peers ## Measure everything that docs/benchmarks.md states
 

@@ -51,7 +51,7 @@ var faults = [faultCount]struct {
 	unsupportedMethod: {http.StatusNotImplemented, "request.unsupported", "CONNECT is for forward proxies"},
 	lineTooLong:       {http.StatusRequestURITooLong, "request.line_too_long", "the request line is over its limit"},
 	badStatusLine:     {cause: "the status line is not version, status and reason"},
-	badUpgrade:        {cause: "status 101 without an upgrade"},
+	badUpgrade:        {cause: "status 101 without an upgrade to one protocol"},
 	badInterim:        {cause: "an interim answer with content"},
 	headTooLarge:      {http.StatusRequestHeaderFieldsTooLarge, "request.head_too_large", "the head is over its limit"},
 	tooManyFields:     {http.StatusRequestHeaderFieldsTooLarge, "request.too_many_fields", "the number of fields is over its limit"},

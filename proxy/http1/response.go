@@ -107,7 +107,7 @@ func (s *section) distrust(status int, p exchange.Protocol) fault {
 	switch {
 	case s.codings > 0 && p == exchange.HTTP10:
 		return codingInHTTP10
-	case status == http.StatusSwitchingProtocols && (!s.upgrading || s.upgrades != 1):
+	case status == http.StatusSwitchingProtocols && (!s.upgrading || s.upgrades != 1 || !isProtocol(s.upgrade)):
 		return badUpgrade
 	case status < 200 && (s.codings > 0 || s.length > 0):
 		return badInterim

@@ -42,6 +42,8 @@ func TestResponses(t *testing.T) {
 		{"an interim answer with chunks", "9112 §6.1", "GET", "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n", malformed},
 		{"101 with a length", "9110 §8.6", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\nContent-Length: 5\r\n\r\n", malformed},
 		{"101", "9110 §7.8", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n", "101 body=0 keep=true length=0"},
+		{"101 to HTTP/2", "9110 §7.8", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", malformed},
+		{"101 to several protocols", "9110 §7.8", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a, b\r\n\r\n", malformed},
 		{"101 without Upgrade", "9110 §7.8", "GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n", malformed},
 		{"no reason", "9112 §4", "GET", "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", "200 body=0 keep=true length=0"},
 		{"no reason and no space", "9112 §4", "GET", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "200 body=0 keep=true length=0"},

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// goodClients is how many clients ask side by side, each goodRate times a second, for goodTime.
+	goodClients = 10
+	goodRate    = 50
+	goodTime    = 6 * time.Second
+)
+
+// askWell returns the 99th percentile of what good clients wait for their answers, each on one kept connection. It fails
+// if a single request does. A client that was kept waiting asks again at once, and what it lost counts.
+func askWell(ctx context.Context) (p99 time.Duration, err error) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var all []time.Duration
+	var failures []error
+	for range goodClients {
+		wg.Go(func() {
+			waits, err := askSteadily(ctx, goodRate*int(goodTime/time.Second))
+			mu.Lock()
+			defer mu.Unlock()
+			all, failures = append(all, waits...), append(failures, err)
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return 0, fmt.Errorf("a good client: %w", err)
+	}
+	slices.Sort(all)
+	return all[len(all)*99/100], nil
+}
+
+// askSteadily makes that many requests at goodRate and returns how long each took.
+func askSteadily(ctx context.Context, requests int) (waits []time.Duration, err error) {
+	t, err := dial(ctx, gatewayAddr)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	request := &http.Request{Method: http.MethodGet}
+	due := time.Now()
+	for range requests {
+		if early := time.Until(due); early > 0 {
+			time.Sleep(early)
+			due = time.Now() // a late timer is not the gateway's fault
+		}
+		_ = t.conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := fmt.Fprintf(t.conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", authority); err != nil {
+			return nil, err
+		}
+		a, err := t.hear(request)
+		if err != nil {
+			return nil, err
+		}
+		if a.status != http.StatusOK {
+			return nil, fmt.Errorf("was answered with %d", a.status)
+		}
+		waits = append(waits, time.Since(due))
+		due = due.Add(time.Second / goodRate)
+	}
+	return waits, nil
+}

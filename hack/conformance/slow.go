@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+const (
+	// attackers connect from an address each, which run.sh adds, with attackEach connections.
+	attackers  = 4
+	attackEach = 1000
+	// idlers are addresses as well, with idleEach connections.
+	idlers   = 10
+	idleEach = 1000
+	// maxConnections has room for them all. The default depends on the descriptors of the machine, half of which are for clients.
+	maxConnections = "12000"
+	// mayTake is by how much the 99th percentile of good clients may grow, and rounds of how many the median counts.
+	mayTake = 2.0
+	rounds  = 3
+)
+
+// siege is what happens beside the good clients. It begins when start is called and is at its height when that returns.
+type siege struct {
+	name        string
+	connections int
+	start       func(context.Context, options) (stop func() error, err error)
+}
+
+var sieges = []siege{
+	{"slow heads", attackers * attackEach, slowhttptest("-H", "-i", "5", "-x", "24")},
+	{"slow bodies", attackers * attackEach, slowhttptest("-B", "-i", "5", "-s", "8192", "-x", "10", "-t", "POST")},
+	{"slow readers", attackers * attackEach, slowhttptest("-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32")},
+	{"idle connections", idlers * idleEach, idle},
+}
+
+// slow asks how much longer good clients wait while others are slow.
+func slow(ctx context.Context, o options, details *os.File) (line string, err error) {
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			_, _ = w.Write(large)
+			return
+		}
+		origin(w, r)
+	})
+	var failures []error
+	for _, s := range sieges {
+		err := beside(ctx, o, "slow", handler, func() error {
+			ratio, err := s.median(ctx, o, details)
+			line += fmt.Sprintf("%s %.2fx, ", s.name, ratio)
+			if err == nil && ratio > mayTake {
+				err = fmt.Errorf("the p99 of good clients grew %.2f times", ratio)
+			}
+			return err
+		}, "--max-connections", maxConnections)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	return line + fmt.Sprintf("of the p99 of good clients without (%.0fx are allowed)", mayTake), errors.Join(failures...)
+}
+
+// median runs the siege some times and returns the median of the ratios.
+func (s siege) median(ctx context.Context, o options, details *os.File) (float64, error) {
+	var ratios []float64
+	for range rounds {
+		ratio, err := s.round(ctx, o, details)
+		if err != nil {
+			return 0, err
+		}
+		ratios = append(ratios, ratio)
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2], nil
+}
+
+// round measures good clients without and with the siege.
+func (s siege) round(ctx context.Context, o options, details *os.File) (ratio float64, err error) {
+	without, err := askWell(ctx)
+	if err != nil {
+		return 0, err
+	}
+	before, err := metric("gateway_connections_total")
+	if err != nil {
+		return 0, err
+	}
+	stop, err := s.start(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	// Some few of the connections are those with which slowhttptest asks how the attack goes.
+	if err := awaitMetric(ctx, "gateway_connections_total", before+float64(s.connections)); err != nil {
+		return 0, errors.Join(err, stop())
+	}
+	atStart, err := metric("gateway_connections_open")
+	if err != nil {
+		return 0, errors.Join(err, stop())
+	}
+	with, err := askWell(ctx)
+	atEnd, metricErr := metric("gateway_connections_open")
+	if err := errors.Join(err, metricErr, stop()); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(details, "%-18s p99 without %v, with %v; open connections %.0f to %.0f\n", s.name, without, with, atStart, atEnd)
+	return float64(with) / float64(without), awaitQuiet(ctx)
+}
+
+// slowhttptest starts an attack with these flags, from every attacker's address.
+func slowhttptest(flags ...string) func(context.Context, options) (func() error, error) {
+	return func(ctx context.Context, o options) (func() error, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		stop := cancel
+		_, port, _ := net.SplitHostPort(gatewayAddr)
+		for i := range attackers {
+			// Who connects to an address of the same machine does so from that address.
+			target := fmt.Sprintf("http://192.0.2.%d:%s/large", 10+i, port)
+			log, err := os.Create(filepath.Join(o.out, fmt.Sprintf("slowhttptest-%d.log", i)))
+			if err != nil {
+				stop()
+				return nil, err
+			}
+			// Attackers bring processors of their own; here they shall at least not take the gateway's.
+			args := []string{"-n", "19", "slowhttptest", "-c", strconv.Itoa(attackEach), "-r", "500", "-l", "30", "-p", "5", "-u", target}
+			cmd := exec.CommandContext(ctx, "nice", append(args, flags...)...)
+			cmd.Stdout, cmd.Stderr = log, log
+			if err := cmd.Start(); err != nil {
+				stop()
+				return nil, errors.Join(err, log.Close())
+			}
+			others := stop
+			stop = func() {
+				others()
+				_ = cmd.Wait() // It was killed.
+				_ = log.Close()
+			}
+		}
+		return func() error { stop(); return nil }, nil
+	}
+}
+
+// idle opens connections that make one request each and then nothing.
+func idle(ctx context.Context, _ options) (stop func() error, err error) {
+	_, port, _ := net.SplitHostPort(gatewayAddr)
+	all := make([]*talk, idlers*idleEach)
+	failures := make([]error, len(all))
+	sideBySide(len(all), func(i int) {
+		t, err := dial(ctx, fmt.Sprintf("192.0.2.%d:%s", 20+i%idlers, port))
+		if err == nil {
+			_, err = fmt.Fprintf(t.conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", authority)
+		}
+		if err == nil {
+			_, err = t.hear(&http.Request{Method: http.MethodGet})
+		}
+		all[i], failures[i] = t, err
+	})
+	stop = func() error {
+		open, err := metric("gateway_connections_open")
+		for _, t := range all {
+			t.close()
+		}
+		if err == nil && int(open) < len(all) {
+			err = fmt.Errorf("%.0f of %d idle connections were kept", open, len(all))
+		}
+		return err
+	}
+	if err := errors.Join(failures...); err != nil {
+		return nil, fmt.Errorf("an idle connection: %w", err)
+	}
+	return stop, nil
+}
