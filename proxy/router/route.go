@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -167,6 +168,8 @@ func (b *builder) env(filters []snapshot.Filter) filter.Env {
 		if b.secret == nil || !b.mayRead(filters, ref) {
 			return nil, fmt.Errorf("secret %s: not named by the filter, or read too late", secretName(ref))
 		}
+		// Without a namespace it is the route's own.
+		ref.Namespace = cmp.Or(ref.Namespace, b.route.spec.Origin.Namespace)
 		b.route.uses = append(b.route.uses, useKey(useSecret, secretName(ref), b.route.ID))
 		s := b.secret(secretName(ref))
 		if s == nil {
