@@ -59,6 +59,8 @@ type Response struct {
 	// ContentLength is the length of Body in bytes, or Unknown. On an answer to HEAD and with status 304 it is the
 	// length that the body would have.
 	ContentLength int64
+	// Upgrade is the protocol that a backend changes to with status 101; else empty.
+	Upgrade string
 	// Tunnel is the other side of an upgraded connection; set if and only if Status is 101.
 	Tunnel Tunnel
 }

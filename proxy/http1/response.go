@@ -85,7 +85,10 @@ func (s *section) response(r *exchange.Response, method string, p exchange.Proto
 		return Message{}, f
 	}
 	m := Message{KeepAlive: s.persists(p), response: true}
-	r.ContentLength = 0
+	r.ContentLength, r.Upgrade = 0, ""
+	if r.Status == http.StatusSwitchingProtocols {
+		r.Upgrade = exchange.String(s.upgrade)
+	}
 	switch {
 	case r.Status < 200 || r.Status == http.StatusNoContent:
 		// A length is forbidden here (RFC 9110 §8.6). Who sends one may send the body, too.

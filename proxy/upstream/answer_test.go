@@ -220,6 +220,13 @@ func TestUpgrade(t *testing.T) {
 	g.settled()
 }
 
+func TestABackendCannotChangeToAnotherProtocol(t *testing.T) {
+	addr := backend(t, once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n"))
+	x := request(http.MethodGet)
+	x.Request.Upgrade = "echo"
+	newGateway(t, Options{}, addr).fails(x, errUnasked)
+}
+
 func TestAnUpgradeMayBeDeclined(t *testing.T) {
 	g := newGateway(t, Options{}, backend(t, answering(ok)))
 	x := request(http.MethodGet)

@@ -26,7 +26,7 @@ var (
 
 	errUnasked = &exchange.Error{
 		Status: http.StatusBadGateway, Code: "upstream.malformed", Source: exchange.FromUpstream,
-		Err: errors.New("status 101, but the request asked for no upgrade or has not been sent whole"),
+		Err: errors.New("status 101, but the request did not ask for that protocol or has not been sent whole"),
 	}
 	errInterim = &exchange.Error{
 		Status: http.StatusBadGateway, Code: "upstream.malformed", Source: exchange.FromUpstream,

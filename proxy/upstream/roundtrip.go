@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
@@ -150,7 +151,7 @@ func (c *conn) answer(rest []byte) *exchange.Error {
 	r := &c.x.Response
 	switch {
 	case r.Status == http.StatusSwitchingProtocols:
-		if c.x.Request.Upgrade == "" || !c.pumped() {
+		if c.x.Request.Upgrade == "" || !strings.EqualFold(r.Upgrade, c.x.Request.Upgrade) || !c.pumped() {
 			return errUnasked
 		}
 		r.Tunnel = newTunnel(c, rest)
