@@ -64,7 +64,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('//|/[.]{1,2}([/;]|$)')",message="value must not hold //, /./ or /../ when type is Exact or PathPrefix: paths are normalised before they are matched",fieldPath=".value"
 // +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || self.value.matches('^([-A-Za-z0-9._~!$&()*+,;=:@/\\']|%[0-9A-F]{2})*$')",message="value must hold only characters that RFC 3986 allows in a path when type is Exact or PathPrefix, all others percent-encoded in upper case",fieldPath=".value"
 // +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)')",message="value must not hold percent-encoded letters, digits, -, ., _ or ~ when type is Exact or PathPrefix: paths are normalised before they are matched",fieldPath=".value"
-// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('%(2F|5C|00)')",message="value must not hold an encoded slash, backslash or NUL when type is Exact or PathPrefix",fieldPath=".value"
+// +kubebuilder:validation:XValidation:rule="self.type == 'RegularExpression' || !self.value.matches('%(2F|5C|[01][0-9A-F]|7F)')",message="value must not hold an encoded slash, backslash or control character when type is Exact or PathPrefix",fieldPath=".value"
 // +kubebuilder:validation:XValidation:rule="self.type != 'RegularExpression' || '/'.matches(self.value) in [true, false]",message="value must be an RE2 regular expression when type is RegularExpression"
 type PathMatch struct {
 	// type says how value is compared: Exact with the whole path; PathPrefix by whole path elements, so that /users
