@@ -175,19 +175,21 @@ func cost(ctx context.Context, l *lab) error {
 	return nil
 }
 
-// costAt changes one of n routes after another and waits for each until it serves.
+// costAt changes one of n routes after another and waits for each until it serves. The same number of routes is changed
+// whatever n is, since several changes of one route may share a write of its status.
 func (l *lab) costAt(ctx context.Context, shape string, ownHost bool, n int) error {
-	const changes = 200
+	const changes, changed = 1000, 100
 	if err := l.settle(ctx); err != nil {
 		return err
 	}
-	before, err1 := l.spent()
+	before, scrape, err1 := l.spentAndScrape()
 	p, err2 := newProbe()
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
+	defer p.Close()
 	for i := range changes {
-		k, revision := i*7%n, fmt.Sprintf("n%d-%d", n, i)
+		k, revision := i%changed*(n/changed), fmt.Sprintf("n%d-%d", n, i)
 		if err := l.change(ctx, k, ownHost, revision); err != nil {
 			return err
 		}
@@ -196,16 +198,22 @@ func (l *lab) costAt(ctx context.Context, shape string, ownHost bool, n int) err
 			return err
 		}
 	}
-	if err := l.settle(ctx); err != nil {
+	for i := range changed {
+		if err := l.reported(ctx, i*(n/changed)); err != nil {
+			return err
+		}
+	}
+	if err := l.rest(ctx); err != nil {
 		return err
 	}
 	after, err := l.spent()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("cost: %s, %d routes, a change: %.2f ms from event to swap; in all, with status, state on disk and probes, %.1f ms CPU and %.0f KiB allocated\n",
-		shape, n, 1000*(after.translating-before.translating)/(after.translations-before.translations),
-		1000*(after.cpu-before.cpu).Seconds()/changes, (after.allocated-before.allocated)/changes/1024)
+	in := after.minus(before)
+	fmt.Printf("cost: %s, %d routes, a change: %.2f ms from event to swap; in all, with status, state on disk and probes, %.2f ms CPU and %.0f KiB allocated\n",
+		shape, n, 1000*in.translating/in.translations,
+		1000*(in.cpu-scrape.cpu).Seconds()/changes, (in.allocated-scrape.allocated)/changes/1024)
 	return nil
 }
 
@@ -216,20 +224,32 @@ type spent struct {
 	translating, translations float64 // seconds from the start of a translation to the end of the swap, and how often
 }
 
+func (s spent) minus(o spent) spent {
+	return spent{s.cpu - o.cpu, s.allocated - o.allocated, s.translating - o.translating, s.translations - o.translations}
+}
+
+// spent asks the gateway, which has series for each route: that is much dearer than a change.
 func (l *lab) spent() (s spent, err error) {
 	if s.cpu, err = l.cpu(); err != nil {
 		return s, err
 	}
-	for name, value := range map[string]*float64{
-		"go_memstats_alloc_bytes_total":              &s.allocated,
-		"gateway_translation_duration_seconds_sum":   &s.translating,
-		"gateway_translation_duration_seconds_count": &s.translations,
-	} {
-		if *value, err = l.metric(name); err != nil {
-			return s, err
+	m, err := l.metrics("go_memstats_alloc_bytes_total", "gateway_translation_duration_seconds_sum", "gateway_translation_duration_seconds_count")
+	if err != nil {
+		return s, err
+	}
+	s.allocated, s.translating, s.translations = m[0], m[1], m[2]
+	return s, nil
+}
+
+// spentAndScrape returns also what it takes to ask.
+func (l *lab) spentAndScrape() (now, scrape spent, err error) {
+	var all [3]spent
+	for i := range all {
+		if all[i], err = l.spent(); err != nil {
+			return now, scrape, err
 		}
 	}
-	return s, nil
+	return all[2], all[2].minus(all[1]), nil
 }
 
 func seen(ctx context.Context, p *probe, host, path, revision string) error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -262,15 +263,32 @@ func (l *lab) cpu() (time.Duration, error) {
 
 // metric reads one sample from the gateway's metrics.
 func (l *lab) metric(name string) (float64, error) {
-	r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", adminPort))
+	values, err := l.metrics(name)
 	if err != nil {
 		return 0, err
 	}
+	return values[0], nil
+}
+
+// metrics reads samples from one scrape of the gateway's metrics.
+func (l *lab) metrics(names ...string) ([]float64, error) {
+	r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", adminPort))
+	if err != nil {
+		return nil, err
+	}
 	defer r.Body.Close()
+	values, found := make([]float64, len(names)), 0
 	for s := bufio.NewScanner(r.Body); s.Scan(); {
-		if v, ok := strings.CutPrefix(s.Text(), name+" "); ok {
-			return strconv.ParseFloat(v, 64)
+		name, text, _ := strings.Cut(s.Text(), " ")
+		if i := slices.Index(names, name); i >= 0 {
+			if values[i], err = strconv.ParseFloat(text, 64); err != nil {
+				return nil, err
+			}
+			found++
 		}
 	}
-	return 0, fmt.Errorf("no metric %s", name)
+	if found != len(names) {
+		return nil, fmt.Errorf("%d of the metrics %v", found, names)
+	}
+	return values, nil
 }

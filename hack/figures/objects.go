@@ -111,9 +111,24 @@ func (l *lab) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return l.rest(ctx)
+}
+
+// rest waits a little.
+func (l *lab) rest(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
+		return ctx.Err()
 	case <-time.After(3 * time.Second):
+		return nil
 	}
-	return nil
+}
+
+// reported waits until the status of a route speaks of its present generation.
+func (l *lab) reported(ctx context.Context, i int) error {
+	r := route(i, false, "")
+	return eventually(ctx, time.Minute, "the status of "+r.Name, func() (bool, error) {
+		err := l.Get(ctx, client.ObjectKeyFromObject(r), r)
+		return len(r.Status.Conditions) > 0 && r.Status.Conditions[0].ObservedGeneration == r.Generation, err
+	})
 }
