@@ -52,11 +52,11 @@ func TestWhatCachesHoldIsNotWritten(t *testing.T) {
 	held := []client.Object{exampleService(), exampleSlice("users-1", "10.0.0.1"), exampleRoute(1, 1), exampleRoute(2, 1)}
 	var before []runtime.Object
 	for _, o := range held {
-		hold(s.stores, o)
+		hold(s, o)
 		before = append(before, o.DeepCopyObject())
 	}
 	for generation := range int64(3) {
-		hold(s.stores, exampleRoute(3, generation))
+		hold(s, exampleRoute(3, generation))
 		s.renew(t.Context())
 	}
 	for i, o := range held {
@@ -73,7 +73,7 @@ func TestEndpointsNeverShrinkWhileCachesAreFilled(t *testing.T) {
 	g := recordingGateway{endpoints: map[string][]snapshot.Endpoint{}}
 	s.endpoints.gateway = g
 	for _, o := range []client.Object{exampleService(), exampleSlice("users-1", "10.0.0.1"), exampleSlice("users-2", "10.0.0.2"), exampleRoute(1, 1)} {
-		hold(s.stores, o)
+		hold(s, o)
 	}
 	s.renew(t.Context())
 	if got := len(g.endpoints[cluster]); got != 2 {
@@ -84,8 +84,8 @@ func TestEndpointsNeverShrinkWhileCachesAreFilled(t *testing.T) {
 	next := newIdleSession()
 	next.Controller = s.Controller
 	next.endpoints.detach()
-	hold(next.stores, exampleService())
-	hold(next.stores, exampleSlice("users-1", "10.0.0.1"))
+	hold(next, exampleService())
+	hold(next, exampleSlice("users-1", "10.0.0.1"))
 	next.endpoints.refresh(next.stores, users)
 	s.endpoints.refresh(s.stores, users) // a late event of the old session
 	if got := len(g.endpoints[cluster]); got != 2 {
@@ -93,7 +93,7 @@ func TestEndpointsNeverShrinkWhileCachesAreFilled(t *testing.T) {
 	}
 
 	// The other slice is gone, and the caches are synced.
-	hold(next.stores, exampleRoute(1, 1))
+	hold(next, exampleRoute(1, 1))
 	next.renew(t.Context())
 	if got := len(g.endpoints[cluster]); got != 1 {
 		t.Errorf("%d endpoints, want 1", got)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,15 +88,15 @@ func New(o Options) (*Controller, error) {
 		endpoints: &endpoints{gateway: o.Gateway, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
 	}
-	c.grants = newGrants(c.newCache, c.enqueue, o.Log)
+	c.grants = newGrants(c.newCache, c.grantChanged, o.Log)
 	reader, err := c.newReader()
 	if err != nil {
 		return nil, err
 	}
-	c.secrets = newSecrets(o, m, reader, c.newCacheIn, c.enqueue)
+	c.secrets = newSecrets(o, m, reader, c.newCacheIn, c.noteSecret, c.enqueue)
 	if o.StateDir != "" {
 		state := func() lastgood.State {
-			return lastgood.State{Snapshot: o.Gateway.Snapshot(), Endpoints: o.Gateway.Endpoints()}
+			return lastgood.State{Snapshot: o.Gateway.Snapshot(), Endpoints: c.endpoints.all()}
 		}
 		c.keeper = lastgood.NewKeeper(o.StateDir, state, o.Log, o.Metrics)
 		c.serving.changed, c.endpoints.changed = c.keeper.Changed, c.keeper.Changed
@@ -156,7 +157,7 @@ func (c *Controller) restoreUnlessReachable(ctx context.Context) {
 	case err != nil:
 		c.options.Log.Error("no API server, and the last good state is refused", "error", err)
 	case c.serving.restore(state):
-		c.options.Log.Warn("no API server: serving the last good state", "version", state.Snapshot.Version, "routes", len(state.Snapshot.Routes))
+		c.options.Log.Warn("no API server: serving the last good state", "version", state.Snapshot.Version, "routes", state.Snapshot.Routes.Len())
 	}
 }
 
@@ -170,6 +171,21 @@ func (c *Controller) served() bool {
 func (c *Controller) enqueue() {
 	if s := c.session.Load(); s != nil {
 		s.enqueue()
+	}
+}
+
+// grantChanged asks for a translation that looks at a grant.
+func (c *Controller) grantChanged(name types.NamespacedName) {
+	if s := c.session.Load(); s != nil { // the first translation of a session looks at all of them
+		s.pending.add(kindGrant, name)
+		s.enqueue()
+	}
+}
+
+// noteSecret has the next translation look at a Secret.
+func (c *Controller) noteSecret(name types.NamespacedName) {
+	if s := c.session.Load(); s != nil {
+		s.pending.add(kindSecret, name)
 	}
 }
 

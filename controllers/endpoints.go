@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -22,6 +23,15 @@ type endpoints struct {
 	// stores is nil until all caches are synced: a Service of whose slices some are missing would shrink.
 	stores   *stores
 	snapshot *snapshot.Snapshot
+	// set are the endpoints of the clusters of the snapshot, by cluster.
+	set radix.Builder[[]snapshot.Endpoint]
+}
+
+// all are the endpoints that were set, by cluster.
+func (e *endpoints) all() *radix.Tree[[]snapshot.Endpoint] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.set.Tree()
 }
 
 // detach stops setting endpoints, because caches are being filled anew. Those that are set stay.
@@ -36,18 +46,19 @@ func (e *endpoints) detach() {
 func (e *endpoints) follow(s *stores, next *snapshot.Snapshot) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var known []*snapshot.Cluster
+	var known *radix.Tree[snapshot.Cluster]
 	if e.stores == s && e.snapshot != nil {
 		known = e.snapshot.Clusters
+	} else {
+		e.set = radix.Builder[[]snapshot.Endpoint]{}
 	}
 	e.stores, e.snapshot = s, next
-	for _, c := range next.Clusters {
-		// Both lists are sorted by name.
-		for len(known) > 0 && known[0].Name < c.Name {
-			known = known[1:]
-		}
-		if len(known) == 0 || known[0].Name != c.Name {
-			e.set(c)
+	for name, c := range known.Diff(next.Clusters) {
+		switch {
+		case c.Old == nil:
+			e.renew(c.New)
+		case c.New == nil:
+			e.set.Put(name, nil)
 		}
 	}
 }
@@ -60,17 +71,23 @@ func (e *endpoints) refresh(s *stores, service types.NamespacedName) {
 		return
 	}
 	for _, c := range translate.ClustersOf(e.snapshot, service.Namespace, service.Name) {
-		e.set(c)
+		e.renew(c)
 	}
 }
 
-func (e *endpoints) set(c *snapshot.Cluster) {
+// renew sets the endpoints of a cluster.
+func (e *endpoints) renew(c *snapshot.Cluster) {
 	if c.Host != "" {
 		return // external: the data plane resolves it
 	}
 	service := types.NamespacedName{Namespace: c.Origin.Namespace, Name: c.Origin.Name}
 	list := translate.Endpoints(c, get[*corev1.Service](e.stores, service), e.stores.slices(service))
 	e.gateway.SetEndpoints(c.Name, list)
+	if len(list) > 0 {
+		e.set.Put(c.Name, &list)
+	} else {
+		e.set.Put(c.Name, nil)
+	}
 	e.metrics.endpoints.Inc()
 	e.changed()
 }

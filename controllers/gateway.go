@@ -1,9 +1,6 @@
 package controllers
 
-import (
-	"github.com/penstock/penstock/proxy/live"
-	"github.com/penstock/penstock/proxy/snapshot"
-)
+import "github.com/penstock/penstock/proxy/snapshot"
 
 // Gateway is the data plane. It is safe for concurrent use, and does not keep what it is given from being read by others.
 type Gateway interface {
@@ -14,8 +11,6 @@ type Gateway interface {
 	SetEndpoints(cluster string, endpoints []snapshot.Endpoint)
 	// Snapshot is what is served; nil before the first Apply.
 	Snapshot() *snapshot.Snapshot
-	// Endpoints are those of all clusters.
-	Endpoints() []live.ClusterEndpoints
 }
 
 // Problem is a route that could not be built as it was wanted.

@@ -10,6 +10,7 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,8 +30,8 @@ const (
 type grants struct {
 	// caches makes a cache of the given kinds whose objects are read through the stores.
 	caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error)
-	// changed is called when list would return something else.
-	changed func()
+	// changed is called with the name of each grant that came, went or changed.
+	changed func(types.NamespacedName)
 	log     *slog.Logger
 	// known is closed when it is known which grants there are.
 	known chan struct{}
@@ -46,7 +47,7 @@ type grantKind struct {
 	stop   context.CancelFunc
 }
 
-func newGrants(caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error), changed func(), log *slog.Logger) *grants {
+func newGrants(caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error), changed func(types.NamespacedName), log *slog.Logger) *grants {
 	known := make(chan struct{})
 	return &grants{
 		caches: caches, changed: changed, log: log,
@@ -77,6 +78,16 @@ func (g *grants) list() []*gatewayv1beta1.ReferenceGrant {
 	return list[*gatewayv1beta1.ReferenceGrant](g.kind.stores)
 }
 
+// get returns one grant, or nil.
+func (g *grants) get(name types.NamespacedName) *gatewayv1beta1.ReferenceGrant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.kind == nil {
+		return nil
+	}
+	return get[*gatewayv1beta1.ReferenceGrant](g.kind.stores, name)
+}
+
 // Run watches until ctx ends.
 func (g *grants) Run(ctx context.Context) error {
 	definition := &apiextensionsv1.CustomResourceDefinition{}
@@ -86,7 +97,7 @@ func (g *grants) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", grantDefinition, err)
 	}
-	look := func() { g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores)) }
+	look := func(types.NamespacedName) { g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores)) }
 	if err := g.watch(ctx, c, definition, look); err != nil {
 		return fmt.Errorf("watch %s: %w", grantDefinition, err)
 	}
@@ -98,18 +109,25 @@ func (g *grants) Run(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
-// watch calls look after every change of a kind.
-func (g *grants) watch(ctx context.Context, c cache.Cache, kind client.Object, look func()) error {
+// watch calls look with the name of every object of a kind that changes.
+func (g *grants) watch(ctx context.Context, c cache.Cache, kind client.Object, look func(types.NamespacedName)) error {
 	i, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 	if err != nil {
 		return err
 	}
 	_, err = i.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { look() },
-		UpdateFunc: func(any, any) { look() },
-		DeleteFunc: func(any) { look() },
+		AddFunc:    func(o any) { look(nameOf(o)) },
+		UpdateFunc: func(_, o any) { look(nameOf(o)) },
+		DeleteFunc: func(o any) { look(nameOf(o)) },
 	})
 	return err
+}
+
+// nameOf returns the name of an object that an informer speaks of; of one that it has lost sight of it has only the name.
+func nameOf(o any) (name types.NamespacedName) {
+	// The only error is that of a thing that is no object.
+	key, _ := toolscache.DeletionHandlingObjectToName(o)
+	return types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
 }
 
 // follow begins or ends to watch the grants as their kind comes and goes.
@@ -127,10 +145,13 @@ func (g *grants) follow(ctx context.Context, definitions []*apiextensionsv1.Cust
 		g.kind = kind
 		g.log.Info("watching ReferenceGrants")
 	case !served && g.kind != nil:
+		gone := list[*gatewayv1beta1.ReferenceGrant](g.kind.stores)
 		g.kind.stop()
 		g.kind = nil
 		g.log.Info("no ReferenceGrants any more: their kind is gone")
-		g.changed()
+		for _, o := range gone {
+			g.changed(client.ObjectKeyFromObject(o))
+		}
 	case !served:
 		g.learn()
 	}

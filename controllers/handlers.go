@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -28,11 +27,16 @@ func onChange[O client.Object](f func(o O, q work)) handlers[O] {
 	}
 }
 
-// onSpec is for kinds with a status of ours: a change of nothing but the status asks for no translation. An object of
-// another UID is another object, though its generation be the same.
+// onSpec is for kinds with a status of ours: a change of nothing but the status asks for no translation. The next one takes
+// notice of it, or it would keep the old form of the object in memory. An object of another UID is another object, though
+// its generation be the same.
 func onSpec[O client.Object](s *session, kind string) handlers[O] {
-	h := onChange(func(_ O, q work) { q.Add(everything{}) })
+	h := onChange(func(o O, q work) {
+		s.pending.add(kind, client.ObjectKeyFromObject(o))
+		q.Add(everything{})
+	})
 	h.UpdateFunc = func(_ context.Context, e event.TypedUpdateEvent[O], q work) {
+		s.pending.add(kind, client.ObjectKeyFromObject(e.ObjectNew))
 		if e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() {
 			s.writer.Observe(kind, e.ObjectNew)
 			return
@@ -45,7 +49,9 @@ func onSpec[O client.Object](s *session, kind string) handlers[O] {
 // onService is for Services, whose ports matter to routes and, with their IP families, to endpoints.
 func onService(s *session) handlers[*corev1.Service] {
 	return onChange(func(o *corev1.Service, q work) {
-		s.endpoints.refresh(s.stores, types.NamespacedName{Namespace: o.Namespace, Name: o.Name})
+		name := client.ObjectKeyFromObject(o)
+		s.endpoints.refresh(s.stores, name)
+		s.pending.add(kindService, name)
 		q.Add(everything{})
 	})
 }

@@ -39,6 +39,9 @@ func TestOnlyAnotherSpecOrAnotherObjectAsksForATranslation(t *testing.T) {
 			if got := q.Len(); got != c.want {
 				t.Errorf("%d translations asked for, want %d", got, c.want)
 			}
+			if names, _ := s.pending.take(); len(names[v1alpha1.KindGatewayRoute]) != 1 {
+				t.Error("the next translation takes no notice of it")
+			}
 		})
 	}
 }

@@ -10,6 +10,7 @@ type metrics struct {
 	endpoints    prometheus.Counter
 	restarts     prometheus.Counter
 	unanswered   prometheus.Counter
+	corrections  prometheus.Counter
 	translations prometheus.Histogram
 }
 
@@ -25,11 +26,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		return g
 	}
 	m := &metrics{
-		stale:      gauge("gateway_snapshot_stale", "1 while the last good state from disk is served, for want of an API server."),
-		leader:     gauge("gateway_leader", "1 while this replica writes statuses."),
-		applies:    counter("gateway_snapshot_applies_total", "Snapshots that were applied."),
-		endpoints:  counter("gateway_endpoint_updates_total", "Lists of endpoints that were set, each of one cluster."),
-		restarts:   counter("gateway_controller_restarts_total", "Times that the controller failed and was started again."),
+		stale:     gauge("gateway_snapshot_stale", "1 while the last good state from disk is served, for want of an API server."),
+		leader:    gauge("gateway_leader", "1 while this replica writes statuses."),
+		applies:   counter("gateway_snapshot_applies_total", "Snapshots that were applied."),
+		endpoints: counter("gateway_endpoint_updates_total", "Lists of endpoints that were set, each of one cluster."),
+		restarts:  counter("gateway_controller_restarts_total", "Times that the controller failed and was started again."),
+		corrections: counter("gateway_translation_corrections_total",
+			"Times that a full walk over all objects found a change of which no event had told."),
 		unanswered: counter("gateway_controller_unanswered_requests_total", "Lists and watches that no API server answered."),
 		translations: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "gateway_translation_duration_seconds",

@@ -17,7 +17,6 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/translate"
-	"github.com/penstock/penstock/proxy/live"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -26,16 +25,16 @@ func BenchmarkOneRouteChanged(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 			s := newIdleSession()
-			hold(s.stores, exampleService())
+			hold(s, exampleService())
 			for i := range n {
-				hold(s.stores, exampleRoute(i, 1))
+				hold(s, exampleRoute(i, 1))
 			}
 			s.renew(b.Context())
 			generation := int64(1)
 			b.ReportAllocs()
 			for b.Loop() {
 				generation++
-				hold(s.stores, exampleRoute(n/2, generation))
+				hold(s, exampleRoute(n/2, generation))
 				s.renew(b.Context())
 			}
 		})
@@ -46,7 +45,7 @@ func BenchmarkOneRouteChanged(b *testing.B) {
 func newIdleSession() *session {
 	m := newMetrics(prometheus.NewRegistry())
 	g := idleGateway{}
-	s := &session{stores: newStores(m), Controller: &Controller{
+	s := &session{stores: newStores(m), pending: pending{all: true}, Controller: &Controller{
 		options: Options{Gateway: g, Translate: translate.DefaultOptions()}, metrics: m,
 		translator: translate.NewTranslator(nil), grants: &grants{},
 		secrets:   &secrets{access: SecretsNone},
@@ -59,11 +58,13 @@ func newIdleSession() *session {
 	return s
 }
 
-// hold puts an object into the cache of its kind.
-func hold(s *stores, o client.Object) {
-	if err := s.of(reflect.TypeOf(o))[0].GetIndexer().Update(o); err != nil {
+// hold puts an object into the cache of its kind, and tells of it.
+func hold(s *session, o client.Object) {
+	t := reflect.TypeOf(o)
+	if err := s.stores.of(t)[0].GetIndexer().Update(o); err != nil {
 		panic(err)
 	}
+	s.pending.add(t.Elem().Name(), client.ObjectKeyFromObject(o))
 }
 
 func exampleRoute(i int, generation int64) *v1alpha1.GatewayRoute {
@@ -85,4 +86,3 @@ type idleGateway struct{}
 func (idleGateway) Apply(*snapshot.Snapshot) []Problem       { return nil }
 func (idleGateway) SetEndpoints(string, []snapshot.Endpoint) {}
 func (idleGateway) Snapshot() *snapshot.Snapshot             { return nil }
-func (idleGateway) Endpoints() []live.ClusterEndpoints       { return nil }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 // SecretAccess says which Secrets are read, and how. The permission for the first two is the same: to get, list and watch
@@ -42,13 +44,16 @@ type secrets struct {
 	client      client.Reader
 	caches      cacheMaker
 	metrics     *metrics
-	// changed is called when list or unreadable would return something else.
+	// noted is called with the name of each Secret of which there is something else to say, changed after that.
+	noted   func(types.NamespacedName)
 	changed func()
 	log     *slog.Logger
 	// rewanted says that scopes may have to begin or end.
 	rewanted chan struct{}
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// names are those of wanted.
+	names  *radix.Tree[types.NamespacedName]
 	wanted map[types.NamespacedName]*wantedSecret
 	// open is how many of wanted are not known.
 	open int
@@ -69,18 +74,19 @@ type wantedSecret struct {
 	version string
 }
 
-func newSecrets(o Options, m *metrics, reader client.Reader, caches cacheMaker, changed func()) *secrets {
+func newSecrets(o Options, m *metrics, reader client.Reader, caches cacheMaker, noted func(types.NamespacedName), changed func()) *secrets {
 	access := cmp.Or(o.Secrets, SecretsReferenced)
 	return &secrets{
 		access: access, clusterWide: access == SecretsAll && len(o.Namespaces) == 0,
-		client: reader, caches: caches, metrics: m, changed: changed, log: o.Log,
+		client: reader, caches: caches, metrics: m, noted: noted, changed: changed, log: o.Log,
+		wanted:   map[types.NamespacedName]*wantedSecret{},
 		rewanted: make(chan struct{}, 1), answered: make(chan struct{}),
 	}
 }
 
 // follow makes names the Secrets that are kept. It waits until those that were not before are known, or for as long as
 // the API server lets it wait, and reports whether there were any.
-func (s *secrets) follow(ctx context.Context, names []types.NamespacedName) bool {
+func (s *secrets) follow(ctx context.Context, names *radix.Tree[types.NamespacedName]) bool {
 	if s.access == SecretsNone || !s.want(names) {
 		return false
 	}
@@ -106,34 +112,32 @@ func (s *secrets) follow(ctx context.Context, names []types.NamespacedName) bool
 	}
 }
 
-// want reports whether one of names was not wanted before.
-func (s *secrets) want(names []types.NamespacedName) (news bool) {
+// want makes names the wanted ones. It reports whether one of them was not before.
+func (s *secrets) want(names *radix.Tree[types.NamespacedName]) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := make(map[types.NamespacedName]*wantedSecret, len(names))
-	kept := 0
-	for _, n := range names {
-		if w := s.wanted[n]; w != nil {
-			now[n] = w
-			kept++
-			continue
-		}
-		now[n] = &wantedSecret{}
-		s.open++
-		news = true
-	}
-	if !news && kept == len(s.wanted) {
-		return false
-	}
-	for n, w := range s.wanted {
-		if now[n] == nil && !w.known {
-			s.open--
+	changed := false
+	for _, c := range s.names.Diff(names) {
+		switch {
+		case c.Old == nil:
+			s.wanted[*c.New] = &wantedSecret{}
+			s.open++
+			news, changed = true, true
+		case c.New == nil:
+			if !s.wanted[*c.Old].known {
+				s.open--
+			}
+			delete(s.wanted, *c.Old)
+			s.noted(*c.Old)
+			changed = true
 		}
 	}
-	s.wanted = now
-	select {
-	case s.rewanted <- struct{}{}:
-	default: // it will be looked at already
+	s.names = names
+	if changed {
+		select {
+		case s.rewanted <- struct{}{}:
+		default: // it will be looked at already
+		}
 	}
 	return news
 }
@@ -142,9 +146,9 @@ func (s *secrets) want(names []types.NamespacedName) (news bool) {
 func (s *secrets) giveUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, w := range s.wanted {
+	for n, w := range s.wanted {
 		if !w.known {
-			s.learn(w, wantedSecret{refused: true})
+			s.learn(n, w, wantedSecret{refused: true})
 		}
 	}
 }
@@ -161,6 +165,16 @@ func (s *secrets) list() (out []*corev1.Secret) {
 	return out
 }
 
+// get returns a Secret, or nil.
+func (s *secrets) get(n types.NamespacedName) *corev1.Secret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.wanted[n]; w != nil {
+		return w.object
+	}
+	return nil
+}
+
 // unreadable returns those of which nobody says whether they exist, as translate.Input has it.
 func (s *secrets) unreadable() (out []types.NamespacedName) {
 	if s.access == SecretsNone {
@@ -169,15 +183,25 @@ func (s *secrets) unreadable() (out []types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n, w := range s.wanted {
-		if w.object == nil && (w.refused || !w.known) {
+		if w.isUnreadable() {
 			out = append(out, n)
 		}
 	}
 	return out
 }
 
+// isUnreadable reports whether nobody says of a Secret whether it exists.
+func (s *secrets) isUnreadable(n types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.wanted[n]
+	return w != nil && w.isUnreadable()
+}
+
+func (w *wantedSecret) isUnreadable() bool { return w.object == nil && (w.refused || !w.known) }
+
 // learn replaces what is known of a Secret. The lock is held.
-func (s *secrets) learn(w *wantedSecret, now wantedSecret) {
+func (s *secrets) learn(n types.NamespacedName, w *wantedSecret, now wantedSecret) {
 	if !w.known {
 		s.open--
 		close(s.answered)
@@ -185,4 +209,5 @@ func (s *secrets) learn(w *wantedSecret, now wantedSecret) {
 	}
 	now.known = true
 	*w = now
+	s.noted(n)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 func secretNames(names ...string) (out []types.NamespacedName) {
@@ -18,29 +20,38 @@ func secretNames(names ...string) (out []types.NamespacedName) {
 	return out
 }
 
+// treeOf are the names as a translator has them.
+func treeOf(names []types.NamespacedName) *radix.Tree[types.NamespacedName] {
+	var b radix.Builder[types.NamespacedName]
+	for _, n := range names {
+		b.Put(n.String(), &n)
+	}
+	return b.Tree()
+}
+
 func newUnansweredSecrets() *secrets {
-	return newSecrets(Options{Log: slog.New(slog.DiscardHandler)}, nil, nil, nil, func() {})
+	return newSecrets(Options{Log: slog.New(slog.DiscardHandler)}, nil, nil, nil, func(types.NamespacedName) {}, func() {})
 }
 
 // answer has the API server give an answer for a Secret.
 func (s *secrets) answer(n types.NamespacedName, now wantedSecret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.learn(s.wanted[n], now)
+	s.learn(n, s.wanted[n], now)
 }
 
 func TestNobodyWaitsForeverForSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newUnansweredSecrets()
 		began := time.Now()
-		if !s.follow(t.Context(), secretNames("a", "b")) || time.Since(began) != secretPatience {
+		if !s.follow(t.Context(), treeOf(secretNames("a", "b"))) || time.Since(began) != secretPatience {
 			t.Errorf("waited for %v, want %v", time.Since(began), secretPatience)
 		}
 		if diff := cmp.Diff(2, len(s.unreadable())); diff != "" {
 			t.Errorf("unreadable (-want +got):\n%s", diff)
 		}
 		began = time.Now()
-		if s.follow(t.Context(), secretNames("a", "b")) || s.follow(t.Context(), secretNames("b")) || time.Since(began) != 0 {
+		if s.follow(t.Context(), treeOf(secretNames("a", "b"))) || s.follow(t.Context(), treeOf(secretNames("b"))) || time.Since(began) != 0 {
 			t.Errorf("waited once more, for %v", time.Since(began))
 		}
 		// What comes late counts all the same.
@@ -64,7 +75,7 @@ func TestEachAnswerBuysPatience(t *testing.T) {
 			}
 		}()
 		began := time.Now()
-		s.follow(t.Context(), names)
+		s.follow(t.Context(), treeOf(names))
 		if took := time.Since(began); took != 3*pace {
 			t.Errorf("waited for %v, want %v", took, 3*pace)
 		}
@@ -78,7 +89,7 @@ func TestEachAnswerBuysPatience(t *testing.T) {
 func TestWhatIsNotWantedAnyMoreIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newUnansweredSecrets()
-		s.want(secretNames("a", "b"))
+		s.want(treeOf(secretNames("a", "b")))
 		s.answer(secretNames("a")[0], wantedSecret{object: &corev1.Secret{}})
 		s.want(nil)
 		if len(s.list())+len(s.unreadable()) != 0 || s.open != 0 {

@@ -215,14 +215,14 @@ func (s *secrets) look(n types.NamespacedName, w *wantedSecret) {
 	case scope == nil:
 	case !scope.synced:
 		if scope.refused {
-			s.learn(w, wantedSecret{refused: true, object: w.object, version: w.version})
+			s.learn(n, w, wantedSecret{refused: true, object: w.object, version: w.version})
 		}
 	case s.access == SecretsAll:
-		s.learn(w, wantedSecret{refused: scope.refused, object: get[*corev1.Secret](scope.stores, n)})
+		s.learn(n, w, wantedSecret{refused: scope.refused, object: get[*corev1.Secret](scope.stores, n)})
 	default:
 		switch seen := get[*metav1.PartialObjectMetadata](scope.stores, n); {
 		case seen == nil:
-			s.learn(w, wantedSecret{refused: scope.refused})
+			s.learn(n, w, wantedSecret{refused: scope.refused})
 		case seen.ResourceVersion != w.version:
 			s.queue.Add(n)
 		}
@@ -273,7 +273,7 @@ func (s *secrets) fetch(ctx context.Context, n types.NamespacedName) bool {
 		if now.refused {
 			now.object, now.version = w.object, w.version
 		}
-		s.learn(w, now)
+		s.learn(n, w, now)
 	}
 	s.mu.Unlock()
 	s.changed()

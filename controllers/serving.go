@@ -53,8 +53,8 @@ func (s *serving) restore(state lastgood.State) bool {
 	if s.from.Load() != nothing {
 		return false
 	}
-	for _, c := range state.Endpoints {
-		s.gateway.SetEndpoints(c.Cluster, c.Endpoints)
+	for cluster, list := range state.Endpoints.All() {
+		s.gateway.SetEndpoints(cluster, *list)
 	}
 	s.swap(state.Snapshot)
 	s.from.Store(disk)

@@ -11,6 +11,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/lastgood"
 	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -28,7 +29,7 @@ func (g *countingGateway) Apply(*snapshot.Snapshot) []Problem {
 
 func snapshotOf(hosts ...string) *snapshot.Snapshot {
 	r := &snapshot.Route{ID: "shop/users/0", Hosts: hosts}
-	return snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{r.Seal()}})
+	return proxytest.Snapshot(proxytest.Parts{Routes: []*snapshot.Route{r.Seal()}})
 }
 
 func TestServing(t *testing.T) {

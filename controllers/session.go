@@ -2,8 +2,10 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -24,6 +26,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -48,6 +51,8 @@ const (
 	// maxRest bounds the rest after a translation. A lone change never waits; under a stream of them, each translation
 	// is followed by a rest as long as itself, so that it takes at most half of a processor.
 	maxRest = 20 * time.Millisecond
+	// checkEvery is the time between two full walks, which find what events have not told.
+	checkEvery = 5 * time.Minute
 )
 
 // session is the work with one manager of controller-runtime. A manager that fails has ended for good; what is served,
@@ -58,11 +63,22 @@ type session struct {
 	manager manager.Manager
 	writer  *status.Writer
 	queue   work
+	pending pending
+	// checkDue says that the next translation has to be checked by a full walk.
+	checkDue atomic.Bool
 	// fault is that of the default certificate, as it was last logged.
 	fault string
 }
 
-// everything is the only key of the work queue: each translation is of everything, so that a burst of events is one.
+// The kinds, besides our own, that translations depend on.
+const (
+	kindService = "Service"
+	kindGrant   = "ReferenceGrant"
+	kindSecret  = "Secret"
+)
+
+// everything is the only key of the work queue: each translation is of all that has changed, so that a burst of events is
+// one.
 type everything struct{}
 
 // runSession works until ctx ends or the manager fails.
@@ -77,7 +93,7 @@ func (c *Controller) runSession(ctx context.Context) error {
 }
 
 func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
-	s = &session{Controller: c, stores: newStores(c.metrics)}
+	s = &session{Controller: c, stores: newStores(c.metrics), pending: pending{all: true}}
 	if s.manager, err = s.newManager(ctx); err != nil {
 		return nil, fmt.Errorf("make manager: %w", err)
 	}
@@ -92,10 +108,12 @@ func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 		return nil, err
 	}
 	// An election that fails costs statuses, not routes.
-	return s, s.manager.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		s.persevere(ctx, "election", leader.run)
-		return nil
-	}))
+	return s, errors.Join(s.run(func(ctx context.Context) { s.persevere(ctx, "election", leader.run) }), s.run(s.checkNowAndThen))
+}
+
+// run has the manager run f beside the controller.
+func (s *session) run(f func(context.Context)) error {
+	return s.manager.Add(manager.RunnableFunc(func(ctx context.Context) error { f(ctx); return nil }))
 }
 
 // newManager makes a manager without what this process has elsewhere: an election, metrics, probes and webhooks.
@@ -188,6 +206,7 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 		if p := recover(); p != nil {
 			// What a translator remembers after a panic is not to be trusted.
 			s.translator = translate.NewTranslator(s.options.Filters)
+			s.pending.addAll()
 			s.metrics.restarts.Inc()
 			panic(p)
 		}
@@ -211,14 +230,35 @@ func (s *session) renew(ctx context.Context) status.Submission {
 	if s.secrets.follow(ctx, s.translator.Secrets()) {
 		next, reports = s.translate()
 	}
+	if s.checkDue.Swap(false) {
+		next, reports = s.check(next, reports)
+	}
 	s.explainDefaultCertificate()
 	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(s.stores, next)
 	return status.Submission{Reports: reports, Faults: s.serving.apply(next)}
 }
 
-func (s *session) translate() (*snapshot.Snapshot, []*translate.Status) {
-	return s.translator.Translate(translate.Input{
+// translate brings the translation up to date with what events told to have changed. That takes time in proportion to the
+// change, where a walk over all objects would take it in proportion to them.
+func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
+	names, all := s.pending.take()
+	if all {
+		return s.translator.Translate(s.input())
+	}
+	return s.translator.Update(translate.Changes{
+		Routes:     read(names, v1alpha1.KindGatewayRoute, from[*v1alpha1.GatewayRoute](s.stores)),
+		Policies:   read(names, v1alpha1.KindRateLimitPolicy, from[*v1alpha1.RateLimitPolicy](s.stores)),
+		Services:   read(names, kindService, from[*corev1.Service](s.stores)),
+		Grants:     read(names, kindGrant, s.grants.get),
+		Secrets:    read(names, kindSecret, s.secrets.get),
+		Unreadable: read(names, kindSecret, s.secrets.isUnreadable),
+	})
+}
+
+// input is all that the caches hold.
+func (s *session) input() translate.Input {
+	return translate.Input{
 		Routes:     list[*v1alpha1.GatewayRoute](s.stores),
 		Policies:   list[*v1alpha1.RateLimitPolicy](s.stores),
 		Services:   list[*corev1.Service](s.stores),
@@ -226,7 +266,26 @@ func (s *session) translate() (*snapshot.Snapshot, []*translate.Status) {
 		Secrets:    s.secrets.list(),
 		Unreadable: s.secrets.unreadable(),
 		Options:    s.options.Translate,
-	})
+	}
+}
+
+// checkNowAndThen has a translation checked from time to time until ctx ends.
+func (s *session) checkNowAndThen(ctx context.Context) {
+	for pause(ctx, checkEvery); ctx.Err() == nil; pause(ctx, checkEvery) {
+		s.checkDue.Store(true)
+		s.Controller.enqueue()
+	}
+}
+
+// check holds a translation of changes to what a walk over all objects gives, which is what it returns. They differ if an
+// event was missed, or, in rare cases, is about to be handled.
+func (s *session) check(next *snapshot.Snapshot, reports *radix.Tree[status.Report]) (*snapshot.Snapshot, *radix.Tree[status.Report]) {
+	walked, walkedReports := s.translator.Translate(s.input())
+	if walked != next || walkedReports != reports {
+		s.metrics.corrections.Inc()
+		s.options.Log.Warn("a change was found of which no event has told", "version", walked.Version)
+	}
+	return walked, walkedReports
 }
 
 // explainDefaultCertificate logs what is wrong with the default certificate, which no object's status can say.

@@ -13,8 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// stores reads what informers hold, without a copy: 10,000 objects are listed with every change, and copies of them
-// would be most of the garbage of the process. What is read must not be written. It is safe for concurrent use.
+// stores reads what informers hold, without a copy: what is read must not be written. It is safe for concurrent use.
 //
 // A cache of controller-runtime makes its informers by newInformer. Of a kind there is one informer, or one for each
 // namespace that is watched.

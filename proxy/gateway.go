@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,10 +105,26 @@ func (g *Gateway) Apply(s *snapshot.Snapshot) []router.Problem {
 	if prev == nil {
 		g.listeners.Start()
 	}
-	if prev == nil || !slices.Equal(prev.Clusters, s.Clusters) {
-		g.store.Retain(s.HasCluster)
-	}
+	g.retain(prev, s)
 	return problems
+}
+
+// retain ends the clusters that only the snapshot before had.
+func (g *Gateway) retain(prev, now *snapshot.Snapshot) {
+	if prev == nil {
+		prev = new(snapshot.Snapshot)
+	}
+	if prev.Clusters == now.Clusters {
+		return
+	}
+	gone := func(yield func(string) bool) {
+		for name, c := range prev.Clusters.Diff(now.Clusters) {
+			if c.New == nil && !yield(name) {
+				return
+			}
+		}
+	}
+	g.store.Retain(gone, func(name string) bool { return now.Clusters.Get(name) != nil })
 }
 
 // SetEndpoints replaces the endpoints of a cluster, which the snapshot that serves need not name yet.
@@ -124,9 +139,6 @@ func (g *Gateway) Snapshot() *snapshot.Snapshot { return g.snapshot.Load() }
 
 // Table is the compiled form of what is served, to look at.
 func (g *Gateway) Table() *router.Table { return g.router.Table() }
-
-// Endpoints are those of all clusters.
-func (g *Gateway) Endpoints() []live.ClusterEndpoints { return g.store.Endpoints() }
 
 // Statistics are what is known of the endpoints at this moment, by the names of their clusters.
 func (g *Gateway) Statistics() map[string][]live.Statistics {

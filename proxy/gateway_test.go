@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter/headers"
 	"github.com/penstock/penstock/proxy/filter/localreply"
 	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -76,7 +77,7 @@ func wish(revision string, paths ...string) *snapshot.Snapshot {
 		}).Seal())
 	}
 	cluster := (&snapshot.Cluster{Name: "backend", Protocol: snapshot.HTTP, Balancer: snapshot.LeastRequest}).Seal()
-	return snapshot.New(snapshot.Snapshot{Listeners: listeners, Routes: routes, Clusters: []*snapshot.Cluster{cluster}})
+	return proxytest.Snapshot(proxytest.Parts{Listeners: listeners, Routes: routes, Clusters: []*snapshot.Cluster{cluster}})
 }
 
 func backend(tb testing.TB, h http.HandlerFunc) snapshot.Endpoint {
@@ -223,7 +224,11 @@ func TestABadRouteIsReportedAndHarmsNoOther(t *testing.T) {
 	g := gateway(t)
 	g.SetEndpoints("backend", []snapshot.Endpoint{backend(t, func(http.ResponseWriter, *http.Request) {})})
 	s := wish("1", "/bad", "/good")
-	s.Routes[0].Filters = append(s.Routes[0].Filters, snapshot.Filter{Name: "noSuchFilter"})
+	for r := range s.Routes.Values() {
+		if r.ID == "test/r/bad" {
+			r.Filters = append(r.Filters, snapshot.Filter{Name: "noSuchFilter"})
+		}
+	}
 	problems := g.Apply(s)
 	if len(problems) != 1 || problems[0].RouteID != "test/r/bad" {
 		t.Errorf("problems: %+v", problems)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/proxy"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -54,11 +55,12 @@ func policy(host, secret string, least snapshot.TLSVersion) *snapshot.TLSPolicy 
 // secured is wish, served with and without TLS.
 func secured(revision string, policies []*snapshot.TLSPolicy, secrets ...[]*snapshot.Secret) *snapshot.Snapshot {
 	s := *wish(revision, "/")
-	for _, r := range s.Routes {
+	for r := range s.Routes.Values() {
 		r.Listeners = []string{snapshot.ListenerHTTP, snapshot.ListenerHTTPS}
 		r.Seal()
 	}
-	s.TLS, s.Secrets = policies, slices.Concat(secrets...)
+	parts := proxytest.Snapshot(proxytest.Parts{TLS: policies, Secrets: slices.Concat(secrets...)})
+	s.TLS, s.Secrets = parts.TLS, parts.Secrets
 	return snapshot.New(s)
 }
 

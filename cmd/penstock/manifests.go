@@ -13,6 +13,7 @@ import (
 	"github.com/penstock/penstock/controllers/file"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -58,8 +59,8 @@ func validateCommand() *cobra.Command {
 }
 
 // printFalse prints the conditions that a user has to act on, and counts them. Programmed follows from the others.
-func printFalse(w io.Writer, statuses []*translate.Status) (n int) {
-	for _, s := range statuses {
+func printFalse(w io.Writer, statuses *radix.Tree[translate.Status]) (n int) {
+	for s := range statuses.Values() {
 		for _, c := range s.Conditions {
 			if c.Status == metav1.ConditionFalse && c.Type != v1alpha1.ConditionProgrammed {
 				fmt.Fprintf(w, "%s %s/%s: %s=False, %s: %s\n", s.Kind, s.Namespace, s.Name, c.Type, c.Reason, c.Message)
@@ -86,8 +87,8 @@ func translateCommand() *cobra.Command {
 				fmt.Fprintln(c.ErrOrStderr(), p)
 			}
 			out, err := yaml.Marshal(struct {
-				Snapshot *snapshot.Snapshot  `json:"snapshot"`
-				Statuses []*translate.Status `json:"statuses"`
+				Snapshot *snapshot.Snapshot            `json:"snapshot"`
+				Statuses *radix.Tree[translate.Status] `json:"statuses"`
 			}{read.snapshot, read.statuses})
 			if err != nil {
 				return err
@@ -109,7 +110,7 @@ func translateCommand() *cobra.Command {
 // reading is what manifests give.
 type reading struct {
 	snapshot *snapshot.Snapshot
-	statuses []*translate.Status
+	statuses *radix.Tree[translate.Status]
 	problems []file.Problem
 	// fault is that of the default certificate.
 	fault string

@@ -200,6 +200,6 @@ func (p *process) listenAdmin(ctx context.Context, ready readiness) error {
 func (p *process) apply(s *snapshot.Snapshot) []router.Problem {
 	problems := p.gateway.Apply(s)
 	p.config.Applied(s.Version, time.Now())
-	p.log.Info("snapshot applied", "version", s.Version, "routes", len(s.Routes), "clusters", len(s.Clusters))
+	p.log.Info("snapshot applied", "version", s.Version, "routes", s.Routes.Len(), "clusters", s.Clusters.Len())
 	return problems
 }

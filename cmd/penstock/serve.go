@@ -18,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/penstock/penstock/controllers"
-	"github.com/penstock/penstock/proxy/live"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -153,5 +152,4 @@ func (s served) Apply(next *snapshot.Snapshot) []controllers.Problem {
 func (s served) SetEndpoints(cluster string, endpoints []snapshot.Endpoint) {
 	s.gateway.SetEndpoints(cluster, endpoints)
 }
-func (s served) Snapshot() *snapshot.Snapshot       { return s.gateway.Snapshot() }
-func (s served) Endpoints() []live.ClusterEndpoints { return s.gateway.Endpoints() }
+func (s served) Snapshot() *snapshot.Snapshot { return s.gateway.Snapshot() }

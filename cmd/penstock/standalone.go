@@ -74,7 +74,7 @@ func (s *standalone) apply(objects file.Objects, problems []file.Problem) {
 			s.log.Error("route can't be served", "route", p.RouteID, "error", p.Err)
 		}
 	}
-	for _, st := range statuses {
+	for st := range statuses.Values() {
 		for _, c := range st.Conditions {
 			if c.Status == metav1.ConditionFalse && s.news(seen, st.Kind, st.Namespace, st.Name, c.Type, c.Message) {
 				s.log.Warn("object not in order", "kind", st.Kind, "namespace", st.Namespace, "name", st.Name,
@@ -104,7 +104,7 @@ func setEndpoints(set func(cluster string, endpoints []snapshot.Endpoint), snap 
 	for _, s := range o.Services {
 		services[types.NamespacedName{Namespace: s.Namespace, Name: s.Name}] = s
 	}
-	for _, c := range snap.Clusters {
+	for c := range snap.Clusters.Values() {
 		if c.Host != "" {
 			continue // the data plane resolves it
 		}

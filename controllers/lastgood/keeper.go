@@ -20,7 +20,7 @@ const (
 
 // Keeper writes the state some time after it has changed. It is safe for concurrent use.
 type Keeper struct {
-	dir     string
+	file    file // used by Run
 	state   func() State
 	log     *slog.Logger
 	changed chan struct{}
@@ -30,7 +30,7 @@ type Keeper struct {
 // NewKeeper makes a keeper that writes what state returns to the folder dir.
 func NewKeeper(dir string, state func() State, log *slog.Logger, metrics prometheus.Registerer) *Keeper {
 	k := &Keeper{
-		dir: dir, state: state, log: log, changed: make(chan struct{}, 1),
+		file: file{dir: dir}, state: state, log: log, changed: make(chan struct{}, 1),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_state_writes_total",
 			Help: "Writes of the last good state to disk, by result: success or error.",
@@ -61,6 +61,8 @@ func (k *Keeper) Run(ctx context.Context) {
 	if k.pending() {
 		k.save()
 	}
+	// All that matters was synced.
+	_ = k.file.close()
 }
 
 // pending reports, once, that the state has changed.
@@ -77,7 +79,7 @@ func (k *Keeper) pending() bool {
 func (k *Keeper) save() time.Duration {
 	k.pending() // what changes from here on is written next time
 	start := time.Now()
-	if err := Save(k.dir, k.state()); err != nil {
+	if err := k.file.save(k.state()); err != nil {
 		k.log.Error("last good state not written", "error", err)
 		k.writes.WithLabelValues("error").Inc()
 		k.Changed()

@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 const (
@@ -41,8 +43,9 @@ func (r Ref) Object() Object {
 
 // Submission is what there is to say about all objects. What it refers to is never written.
 type Submission struct {
-	// Reports are those of a translation, at most one an object. Reports that have not changed are the same pointers.
-	Reports []*Report
+	// Reports are those of a translation. The key of an object's report is always the same, and shared by no other. What has
+	// not changed since the last submission is passed over, as far as it is shared.
+	Reports *radix.Tree[Report]
 	// Faults are the sentences that say what kept an object's routes from being programmed.
 	Faults map[Object]string
 }
@@ -166,26 +169,17 @@ func (w *Writer) stop() {
 	w.changes, w.wanted, w.absorbed = nil, nil, Submission{}
 }
 
-// absorb queues the objects about which something else is submitted than the last time. Most of a submission is the same,
-// and at the same place: that is passed over, since it is absorbed after every translation.
+// absorb queues the objects about which something else is submitted than the last time.
 func (w *Writer) absorb() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last, now := w.absorbed, w.latest
 	w.absorbed = now
-	moved := map[Object]bool{}
-	for i, r := range now.Reports {
-		if i >= len(last.Reports) || last.Reports[i] != r {
-			moved[r.Object()] = true
-			w.want(r, now.Faults)
-		}
-	}
-	for i, r := range last.Reports {
-		if i < len(now.Reports) && now.Reports[i] == r {
-			continue
-		}
-		if key := r.Object(); !moved[key] {
-			w.withdraw(key)
+	for _, c := range last.Reports.Diff(now.Reports) {
+		if c.New != nil {
+			w.want(c.New, now.Faults)
+		} else {
+			w.withdraw(c.Old.Object())
 		}
 	}
 	for _, faults := range []map[Object]string{last.Faults, now.Faults} {

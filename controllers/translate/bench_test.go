@@ -53,8 +53,27 @@ func BenchmarkTranslate(b *testing.B) {
 	}
 }
 
-// BenchmarkTranslatorChange changes one route in the middle each time.
-func BenchmarkTranslatorChange(b *testing.B) {
+// BenchmarkTranslateOneChange tells the translator that one route in the middle has changed.
+func BenchmarkTranslateOneChange(b *testing.B) {
+	filters := builtin.Registry(builtin.Deps{})
+	for name, in := range largeInputs() {
+		b.Run(name, func(b *testing.B) {
+			t := NewTranslator(filters)
+			t.Translate(in)
+			changed := in.Routes[len(in.Routes)/2]
+			b.ReportAllocs()
+			for b.Loop() {
+				next := *changed
+				next.Generation++
+				changed = &next
+				t.Update(Changes{Routes: map[types.NamespacedName]*v1alpha1.GatewayRoute{nameOf(changed): changed}})
+			}
+		})
+	}
+}
+
+// BenchmarkTranslatorWalk changes one route in the middle each time and has the translator find it.
+func BenchmarkTranslatorWalk(b *testing.B) {
 	filters := builtin.Registry(builtin.Deps{})
 	for name, in := range largeInputs() {
 		b.Run(name, func(b *testing.B) {
@@ -72,19 +91,19 @@ func BenchmarkTranslatorChange(b *testing.B) {
 	}
 }
 
-// BenchmarkTranslatorAddRemove adds a route with a Service of its own and removes it again.
-func BenchmarkTranslatorAddRemove(b *testing.B) {
+// BenchmarkTranslateAddRemove adds a route with a Service of its own and removes it again.
+func BenchmarkTranslateAddRemove(b *testing.B) {
 	filters := builtin.Registry(builtin.Deps{})
 	for name, in := range largeInputs() {
 		b.Run(name, func(b *testing.B) {
 			t := NewTranslator(filters)
-			less := in
-			less.Routes = in.Routes[:len(in.Routes)-1]
 			t.Translate(in)
+			last := in.Routes[len(in.Routes)-1]
 			b.ReportAllocs()
 			for b.Loop() {
-				t.Translate(less)
-				t.Translate(in)
+				for _, o := range []*v1alpha1.GatewayRoute{nil, last} {
+					t.Update(Changes{Routes: map[types.NamespacedName]*v1alpha1.GatewayRoute{nameOf(last): o}})
+				}
 			}
 		})
 	}

@@ -1,10 +1,9 @@
 package translate
 
 import (
-	"cmp"
-	"slices"
-	"strings"
+	"iter"
 
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -13,83 +12,52 @@ const kindService = "Service"
 // clusterPrefix is what the names of the clusters of a Service start with, before the port number.
 func clusterPrefix(namespace, service string) string { return namespace + "/" + service + ":" }
 
-// ClustersOf returns the clusters of s that stand for ports of a Service. It takes a binary search: clusters are sorted
-// by name, and those of one Service stand together.
-func ClustersOf(s *snapshot.Snapshot, namespace, service string) []*snapshot.Cluster {
-	prefix := clusterPrefix(namespace, service)
-	first, _ := slices.BinarySearchFunc(s.Clusters, prefix, func(c *snapshot.Cluster, prefix string) int {
-		return cmp.Compare(c.Name, prefix)
-	})
-	end := first
-	for end < len(s.Clusters) && strings.HasPrefix(s.Clusters[end].Name, prefix) {
-		end++
-	}
-	return s.Clusters[first:end:end]
+// ClustersOf yields the clusters of s that stand for ports of a Service.
+func ClustersOf(s *snapshot.Snapshot, namespace, service string) iter.Seq2[string, *snapshot.Cluster] {
+	return s.Clusters.Under(clusterPrefix(namespace, service))
 }
 
-// clusterSet counts who refers to a cluster and keeps those that someone refers to in order.
+// clusterSet counts who refers to a cluster and keeps those that someone refers to.
 type clusterSet struct {
-	uses map[string]*clusterUse
-	// listed is never written: snapshots hold it.
-	listed []*snapshot.Cluster
-	// touched came into use or fell out of it since the last listing, maybe more than once.
-	touched map[*clusterUse]struct{}
-}
-
-type clusterUse struct {
-	cluster *snapshot.Cluster
-	count   int
-	listed  bool
+	uses map[string]int
+	list radix.Builder[snapshot.Cluster]
+	// touched came into use or fell out of it since the set was settled, maybe more than once.
+	touched map[string]*snapshot.Cluster
 }
 
 func newClusterSet() *clusterSet {
-	return &clusterSet{uses: map[string]*clusterUse{}, touched: map[*clusterUse]struct{}{}}
+	return &clusterSet{uses: map[string]int{}, touched: map[string]*snapshot.Cluster{}}
 }
 
 // retain counts a reference to each of clusters. The first of a name stays: clusters of one name are equal.
 func (s *clusterSet) retain(clusters []*snapshot.Cluster) {
 	for _, c := range clusters {
-		u := s.uses[c.Name]
-		if u == nil {
-			u = &clusterUse{cluster: c}
-			s.uses[c.Name] = u
-			s.touched[u] = struct{}{}
+		if s.uses[c.Name] == 0 {
+			s.touched[c.Name] = c
 		}
-		u.count++
+		s.uses[c.Name]++
 	}
 }
 
 // release takes back what retain counted.
 func (s *clusterSet) release(clusters []*snapshot.Cluster) {
 	for _, c := range clusters {
-		u := s.uses[c.Name]
-		u.count--
-		if u.count == 0 {
-			s.touched[u] = struct{}{}
+		s.uses[c.Name]--
+		if s.uses[c.Name] == 0 {
+			s.touched[c.Name] = c
 		}
 	}
 }
 
-// list returns the clusters in use by name, and whether they differ from those of the last time.
-func (s *clusterSet) list() ([]*snapshot.Cluster, bool) {
-	var added, removed []*snapshot.Cluster
-	for u := range s.touched {
+// settle brings the list up to date.
+func (s *clusterSet) settle() {
+	for name, c := range taken(&s.touched) {
 		switch {
-		case u.count > 0 && !u.listed:
-			added = append(added, u.cluster)
-		case u.count == 0 && u.listed:
-			removed = append(removed, u.cluster)
-		}
-		if u.listed = u.count > 0; !u.listed {
-			delete(s.uses, u.cluster.Name)
+		case s.uses[name] == 0:
+			delete(s.uses, name)
+			s.list.Put(name, nil)
+		case s.list.Get(name) == nil:
+			s.list.Put(name, c)
 		}
 	}
-	clear(s.touched)
-	if len(added)+len(removed) == 0 {
-		return s.listed, false
-	}
-	s.listed = splice(s.listed, removed, added, compareClusters)
-	return s.listed, true
 }
-
-func compareClusters(a, b *snapshot.Cluster) int { return cmp.Compare(a.Name, b.Name) }

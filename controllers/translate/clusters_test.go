@@ -4,19 +4,18 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 func TestClustersOf(t *testing.T) {
-	var s snapshot.Snapshot
+	var clusters radix.Builder[snapshot.Cluster]
 	for _, name := range []string{
 		"a-b/c:80", "a/b-c:80", "a/b:80", "a/b:8080", "a/bc:80", "b.example.com:80",
 	} {
-		s.Clusters = append(s.Clusters, &snapshot.Cluster{Name: name})
+		clusters.Put(name, &snapshot.Cluster{Name: name})
 	}
-	if !slices.IsSortedFunc(s.Clusters, compareClusters) {
-		t.Fatal("the example is not sorted")
-	}
+	s := snapshot.Snapshot{Clusters: clusters.Tree()}
 	tests := []struct {
 		name, namespace, service string
 		want                     []string

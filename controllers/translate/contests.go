@@ -58,7 +58,7 @@ func (t *contests[K, C]) withdraw(k K, c C) {
 
 // settle decides the open contests and tells everyone who takes part in one of them.
 func (t *contests[K, C]) settle(tell func(C)) {
-	for k := range t.open {
+	for k := range taken(&t.open) {
 		now := t.held[k]
 		t.decide(&now)
 		t.held[k] = now
@@ -67,7 +67,6 @@ func (t *contests[K, C]) settle(tell func(C)) {
 			tell(c)
 		}
 	}
-	clear(t.open)
 }
 
 func (t *contests[K, C]) decide(c *contest[C]) {

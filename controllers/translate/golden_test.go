@@ -213,7 +213,7 @@ func (g *golden) outcome(t *testing.T) string {
 		Snapshot  *snapshot.Snapshot             `json:"snapshot"`
 	}
 	out.Snapshot = s
-	for _, st := range statuses {
+	for st := range statuses.Values() {
 		out.Statuses = append(out.Statuses, viewOf(st))
 	}
 	if len(g.Slices) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/router"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -110,7 +111,7 @@ func snapshotWith(path snapshot.Path) *snapshot.Snapshot {
 	route := &snapshot.Route{
 		ID: "shop/users/0", Listeners: []string{snapshot.ListenerHTTP}, Matches: []snapshot.Match{{Path: path}}, Reject: unresolved,
 	}
-	return snapshot.New(snapshot.Snapshot{Listeners: DefaultOptions().Listeners, Routes: []*snapshot.Route{route.Seal()}})
+	return proxytest.Snapshot(proxytest.Parts{Listeners: DefaultOptions().Listeners, Routes: []*snapshot.Route{route.Seal()}})
 }
 
 // compile returns the router's problems with a snapshot. Base filters need a process around them and are left out.

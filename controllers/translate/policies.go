@@ -2,8 +2,8 @@ package translate
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,10 +14,10 @@ import (
 
 // policy is one RateLimitPolicy and what became of it.
 type policy struct {
-	object  *v1alpha1.RateLimitPolicy
+	object *v1alpha1.RateLimitPolicy
+	// place is that of the object.
+	place   string
 	targets []target
-	// status is nil where another installation speaks for the policy.
-	status *Status
 }
 
 // target is what a policy holds for: a route, or one of its rules.
@@ -34,30 +34,29 @@ func (t target) String() string {
 	return fmt.Sprintf("rule %s of GatewayRoute %s", t.rule, t.route)
 }
 
-func comparePolicies(a, b *policy) int { return compareObjects(a.object, b.object) }
+func comparePolicies(a, b *policy) int { return strings.Compare(a.place, b.place) }
 
 // policySet is the policies and their statuses. Policies on the same target contest it.
 type policySet struct {
-	class   string
-	routes  *tracker[*v1alpha1.GatewayRoute]
-	objects *tracker[*v1alpha1.RateLimitPolicy]
-	byName  map[types.NamespacedName]*policy
-	claims  *contests[target, *policy]
-	users   dependents[types.NamespacedName, *policy]
-
-	ordered, added, removed []*policy
-	unjudged                map[*policy]struct{}
-	reported                bool
+	class    string
+	routes   tracker[*v1alpha1.GatewayRoute]
+	objects  tracker[*v1alpha1.RateLimitPolicy]
+	byName   map[types.NamespacedName]*policy
+	claims   *contests[target, *policy]
+	users    dependents[types.NamespacedName, *policy]
+	reports  *reports
+	unjudged map[*policy]struct{}
 }
 
-func newPolicySet(class string, routes *tracker[*v1alpha1.GatewayRoute]) *policySet {
+func newPolicySet(class string, routes tracker[*v1alpha1.GatewayRoute], reports *reports) *policySet {
 	return &policySet{
 		class:    class,
 		routes:   routes,
-		objects:  newTracker[*v1alpha1.RateLimitPolicy](),
+		objects:  tracker[*v1alpha1.RateLimitPolicy]{},
 		byName:   map[types.NamespacedName]*policy{},
 		claims:   newContests[target](comparePolicies),
 		users:    dependents[types.NamespacedName, *policy]{},
+		reports:  reports,
 		unjudged: map[*policy]struct{}{},
 	}
 }
@@ -69,46 +68,41 @@ func (s *policySet) touch(route types.NamespacedName) {
 	}
 }
 
-// update takes the present policies.
-func (s *policySet) update(objects []*v1alpha1.RateLimitPolicy) {
-	for _, c := range s.objects.update(objects) {
-		s.apply(c)
+// put takes the present form of a policy, nil for none.
+func (s *policySet) put(name types.NamespacedName, object *v1alpha1.RateLimitPolicy) {
+	if !s.objects.put(name, object) {
+		return
 	}
-}
-
-func (s *policySet) apply(c change[*v1alpha1.RateLimitPolicy]) {
-	p := s.byName[c.name]
-	if p != nil && c.new != nil && sameObject(p.object, c.new) {
-		if sameSpec(p.object, c.new, &p.object.Spec, &c.new.Spec) {
-			p.object = c.new
+	p := s.byName[name]
+	if p != nil && object != nil && sameObject(p.object, object) {
+		if sameSpec(p.object, object, &p.object.Spec, &object.Spec) {
+			p.object = object
 			return
 		}
 		s.withdraw(p)
-		p.object = c.new
+		p.object = object
 		s.enter(p)
 		return
 	}
 	if p != nil {
-		s.remove(c.name, p)
+		s.remove(name, p)
 	}
-	if c.new != nil {
-		s.add(c.name, c.new)
+	if object != nil {
+		s.add(name, object)
 	}
 }
 
 func (s *policySet) add(name types.NamespacedName, object *v1alpha1.RateLimitPolicy) {
-	p := &policy{object: object}
+	p := &policy{object: object, place: placeOf(object)}
 	s.byName[name] = p
-	s.added = append(s.added, p)
 	s.enter(p)
 }
 
 func (s *policySet) remove(name types.NamespacedName, p *policy) {
 	s.withdraw(p)
+	s.reports.drop(v1alpha1.KindRateLimitPolicy, name)
 	delete(s.byName, name)
 	delete(s.unjudged, p)
-	s.removed = append(s.removed, p)
-	s.reported = true
 }
 
 // enter has a policy claim its targets.
@@ -148,27 +142,20 @@ func targetOf(p metav1.Object, ref v1alpha1.TargetRef) target {
 	return target{route: types.NamespacedName{Namespace: p.GetNamespace(), Name: ref.Name}, rule: ref.SectionName}
 }
 
-// settle decides who holds which target and brings order and statuses up to date.
+// settle decides who holds which target and brings statuses up to date.
 func (s *policySet) settle() {
 	s.claims.settle(func(p *policy) { s.unjudged[p] = struct{}{} })
-	for p := range s.unjudged {
+	for p := range taken(&s.unjudged) {
 		s.judge(p)
-	}
-	clear(s.unjudged)
-	if len(s.added)+len(s.removed) > 0 {
-		s.ordered = splice(s.ordered, s.removed, s.added, comparePolicies)
-		s.added, s.removed = nil, nil
 	}
 }
 
 // judge says in a status what became of a policy.
 func (s *policySet) judge(p *policy) {
-	var fresh *Status
 	if s.speaksFor(p) {
-		fresh = s.report(p)
-	}
-	if !reflect.DeepEqual(p.status, fresh) {
-		p.status, s.reported = fresh, true
+		s.reports.keep(s.report(p))
+	} else {
+		s.reports.drop(v1alpha1.KindRateLimitPolicy, nameOf(p.object))
 	}
 }
 
@@ -176,7 +163,7 @@ func (s *policySet) judge(p *policy) {
 // that exists does, and where none exists any, as all would write the same.
 func (s *policySet) speaksFor(p *policy) bool {
 	for _, t := range p.targets {
-		if r, ok := s.routes.byName[t.route]; ok {
+		if r, ok := s.routes[t.route]; ok {
 			return r.Spec.ClassName == s.class
 		}
 	}
@@ -204,7 +191,7 @@ func (s *policySet) report(p *policy) *Status {
 // problems returns what keeps a policy from holding for one of its targets: nothing, or one thing.
 func (s *policySet) problems(p *policy, ref v1alpha1.TargetRef) []status.Problem {
 	t := targetOf(p.object, ref)
-	route, exists := s.routes.byName[t.route]
+	route, exists := s.routes[t.route]
 	switch {
 	case !supported(ref):
 		return []status.Problem{unsupportedTarget(ref)}
@@ -223,14 +210,4 @@ func (s *policySet) problems(p *policy, ref v1alpha1.TargetRef) []status.Problem
 
 func hasRule(r *v1alpha1.GatewayRoute, name v1alpha1.RuleName) bool {
 	return slices.ContainsFunc(r.Spec.Rules, func(rule v1alpha1.Rule) bool { return rule.Name == name })
-}
-
-// appendStatuses appends the statuses of the policies in order of precedence.
-func (s *policySet) appendStatuses(out []*Status) []*Status {
-	for _, p := range s.ordered {
-		if p.status != nil {
-			out = append(out, p.status)
-		}
-	}
-	return out
 }

@@ -1,7 +1,9 @@
 package translate
 
 import (
-	"reflect"
+	"fmt"
+	"iter"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -16,95 +19,80 @@ import (
 type route struct {
 	// object may be replaced by a later form of the same object.
 	object *v1alpha1.GatewayRoute
+	// place is that of the object.
+	place string
 	translation
-	shape  shape
-	status *Status
+	shape shape
 }
-
-func compareRoutes(a, b *route) int { return compareObjects(a.object, b.object) }
 
 // routeSet is the routes of the class, their translations and what these share.
 type routeSet struct {
 	*environment
 	// objects are the GatewayRoutes of every class.
-	objects  *tracker[*v1alpha1.GatewayRoute]
+	objects  tracker[*v1alpha1.GatewayRoute]
 	byName   map[types.NamespacedName]*route
+	rules    radix.Builder[snapshot.Route]
 	clusters *clusterSet
 	claims   *contests[claimKey, claim]
 	tls      *tlsSet
 	users    dependents[dependency, *route]
-	// ordered is by precedence. added and removed are not in it yet, or still.
-	ordered        []*route
-	added, removed []*route
+	reports  *reports
 	// outdated have to be translated, unjudged to get a status, before the set is settled.
 	outdated, unjudged map[*route]struct{}
-	// changed says that rules differ from the last time they were asked for, reported that statuses do.
-	changed, reported bool
-	// listed is never written: snapshots hold it.
-	listed []*snapshot.Route
-	// count is the number of rules.
-	count int
 }
 
-func newRouteSet(e *environment) *routeSet {
+func newRouteSet(e *environment, reports *reports) *routeSet {
 	return &routeSet{
 		environment: e,
-		objects:     newTracker[*v1alpha1.GatewayRoute](),
+		objects:     tracker[*v1alpha1.GatewayRoute]{},
 		byName:      map[types.NamespacedName]*route{},
 		clusters:    newClusterSet(),
 		claims:      newContests[claimKey](compareClaims),
 		tls:         newTLSSet(e.options, e.secrets),
 		users:       dependents[dependency, *route]{},
+		reports:     reports,
 		outdated:    map[*route]struct{}{},
 		unjudged:    map[*route]struct{}{},
 	}
 }
 
-// update takes the present routes and returns what has changed since the last time.
-func (s *routeSet) update(objects []*v1alpha1.GatewayRoute) []change[*v1alpha1.GatewayRoute] {
-	changes := s.objects.update(objects)
-	for _, c := range changes {
-		s.apply(c)
+// put takes the present form of a GatewayRoute, nil for none. It reports whether that is another one than before.
+func (s *routeSet) put(name types.NamespacedName, object *v1alpha1.GatewayRoute) bool {
+	if !s.objects.put(name, object) {
+		return false
 	}
-	return changes
-}
-
-func (s *routeSet) apply(c change[*v1alpha1.GatewayRoute]) {
-	r := s.byName[c.name]
-	serves := c.new != nil && c.new.Spec.ClassName == s.options.ClassName
-	if r != nil && serves && sameObject(r.object, c.new) {
-		if !sameSpec(r.object, c.new, &r.object.Spec, &c.new.Spec) {
+	r := s.byName[name]
+	serves := object != nil && object.Spec.ClassName == s.options.ClassName
+	if r != nil && serves && sameObject(r.object, object) {
+		if !sameSpec(r.object, object, &r.object.Spec, &object.Spec) {
 			s.outdated[r] = struct{}{}
 		}
-		r.object = c.new
-		return
+		r.object = object
+		return true
 	}
 	if r != nil {
-		s.remove(c.name, r)
+		s.remove(name, r)
 	}
 	if serves {
-		s.add(c.name, c.new)
+		s.add(name, object)
 	}
+	return true
 }
 
 func (s *routeSet) add(name types.NamespacedName, object *v1alpha1.GatewayRoute) {
-	r := &route{object: object}
+	r := &route{object: object, place: placeOf(object)}
 	s.byName[name] = r
-	s.added = append(s.added, r)
 	s.outdated[r] = struct{}{}
 }
 
 func (s *routeSet) remove(name types.NamespacedName, r *route) {
 	s.unlink(r)
 	s.withdraw(r)
-	s.clusters.release(r.clusters)
-	s.secrets.release(r.refs)
 	s.tls.withdraw(r, r.tls)
+	s.replace(r, translation{})
+	s.reports.drop(v1alpha1.KindGatewayRoute, name)
 	delete(s.byName, name)
 	delete(s.outdated, r)
-	s.removed = append(s.removed, r)
-	s.count -= len(r.rules)
-	s.changed, s.reported = true, true
 }
 
 // touch marks the routes that looked at what d names.
@@ -121,21 +109,17 @@ func (s *routeSet) touchSecret(name types.NamespacedName) {
 	}
 }
 
-// settle translates what is outdated, decides who shadows whom and brings order and statuses up to date.
+// settle translates what is outdated, decides who shadows whom and brings statuses up to date.
 func (s *routeSet) settle() {
-	for r := range s.outdated {
+	for r := range taken(&s.outdated) {
 		s.renew(r)
 	}
-	clear(s.outdated)
+	s.clusters.settle()
 	s.claims.settle(func(c claim) { s.unjudged[c.route] = struct{}{} })
-	s.tls.claims.settle(func(r *route) { s.unjudged[r] = struct{}{} })
-	for r := range s.unjudged {
+	s.tls.settle(func(r *route) { s.unjudged[r] = struct{}{} })
+	s.secrets.settle()
+	for r := range taken(&s.unjudged) {
 		s.judge(r)
-	}
-	clear(s.unjudged)
-	if len(s.added)+len(s.removed) > 0 {
-		s.ordered = splice(s.ordered, s.removed, s.added, compareRoutes)
-		s.added, s.removed = nil, nil
 	}
 }
 
@@ -143,15 +127,9 @@ func (s *routeSet) settle() {
 func (s *routeSet) renew(r *route) {
 	fresh := s.translate(r.object)
 	keepEqual(fresh.rules, r.rules)
-	s.changed = s.changed || !slices.Equal(fresh.rules, r.rules) || !slices.Equal(fresh.widened, r.widened)
-	s.clusters.retain(fresh.clusters)
-	s.clusters.release(r.clusters)
-	s.secrets.retain(fresh.refs)
-	s.secrets.release(r.refs)
-	s.count += len(fresh.rules) - len(r.rules)
 	s.unlink(r)
 	before := r.tls
-	r.translation = fresh
+	s.replace(r, fresh)
 	s.link(r)
 	s.tls.renew(r, before)
 	if now := shapeOf(r); !now.equal(r.shape) {
@@ -160,6 +138,39 @@ func (s *routeSet) renew(r *route) {
 		s.enter(r)
 	}
 	s.unjudged[r] = struct{}{}
+}
+
+// replace lists the rules, clusters and secrets of a new translation of a route instead of those of the old one.
+func (s *routeSet) replace(r *route, fresh translation) {
+	s.clusters.retain(fresh.clusters)
+	s.clusters.release(r.clusters)
+	s.secrets.retain(fresh.refs)
+	s.secrets.release(r.refs)
+	stale := maps.Collect(r.listed())
+	r.translation = fresh
+	for key, rule := range r.listed() {
+		s.rules.Put(key, rule)
+		delete(stale, key)
+	}
+	for key := range stale {
+		s.rules.Put(key, nil)
+	}
+}
+
+// listed yields the rules of a route and their keys in the snapshot. Rules with a widened match come last, so that among
+// equal matches they are the last to be tried.
+func (r *route) listed() iter.Seq2[string, *snapshot.Route] {
+	return func(yield func(string, *snapshot.Route) bool) {
+		for i, rule := range r.rules {
+			key := r.place + fmt.Sprintf("%04d", i)
+			if slices.Contains(r.widened, i) {
+				key = "widened " + key
+			}
+			if !yield(key, rule) {
+				return
+			}
+		}
+	}
 }
 
 // keepEqual replaces each rule by the old one in its place if they are equal.
@@ -209,47 +220,11 @@ func (s *routeSet) judge(r *route) {
 			status.NotReported(o.Generation),
 		},
 	}
-	if !reflect.DeepEqual(r.status, fresh) {
-		r.status, s.reported = fresh, true
-	}
+	s.reports.keep(fresh)
 }
 
 func refOf(kind string, o metav1.Object) status.Ref {
 	return status.Ref{
 		Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), Generation: o.GetGeneration(),
 	}
-}
-
-// rules returns the rules of all routes in order of precedence, and whether they differ from those of the last time.
-// Rules with a widened match come last, so that among equal matches they are the last to be tried.
-func (s *routeSet) rules() ([]*snapshot.Route, bool) {
-	if !s.changed {
-		return s.listed, false
-	}
-	out := slices.Grow[[]*snapshot.Route](nil, s.count)
-	var last []*snapshot.Route
-	for _, r := range s.ordered {
-		if len(r.widened) == 0 {
-			out = append(out, r.rules...)
-			continue
-		}
-		for i, rule := range r.rules {
-			if slices.Contains(r.widened, i) {
-				last = append(last, rule)
-			} else {
-				out = append(out, rule)
-			}
-		}
-	}
-	s.listed, s.changed = append(out, last...), false
-	return s.listed, true
-}
-
-// statuses returns the statuses of all routes in order of precedence.
-func (s *routeSet) statuses() []*Status {
-	out := slices.Grow[[]*Status](nil, len(s.ordered))
-	for _, r := range s.ordered {
-		out = append(out, r.status)
-	}
-	return out
 }

@@ -6,13 +6,13 @@ import (
 	"crypto/x509"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -32,59 +32,83 @@ func newSecret(s *corev1.Secret) *secret {
 // secretSet knows what Secrets hold, who looked at which, and the values that the snapshot needs: those that a policy or
 // a filter refers to, and no others.
 type secretSet struct {
-	objects *tracker[*corev1.Secret]
+	objects tracker[*corev1.Secret]
 	byName  map[types.NamespacedName]*secret
 	// unreadable is Input.Unreadable.
 	unreadable map[types.NamespacedName]struct{}
-	// users are the routes that looked at a Secret, there or not.
-	users dependents[types.NamespacedName, *route]
+	// users are the routes that looked at a Secret, there or not; looked has the names, and that of the default certificate.
+	users  dependents[types.NamespacedName, *route]
+	looked radix.Builder[types.NamespacedName]
+	fixed  types.NamespacedName
 
-	uses map[snapshot.Ref]*secretUse
+	uses map[snapshot.Ref]int
 	// refs are the keys of uses by their Secret.
 	refs dependents[types.NamespacedName, snapshot.Ref]
-	// listed is never written: snapshots hold it.
-	listed []*snapshot.Secret
+	list radix.Builder[snapshot.Secret]
 	// touched may have another value than what is listed.
 	touched map[snapshot.Ref]struct{}
 }
 
-type secretUse struct {
-	count int
-	// listed is nil while there is no such value.
-	listed *snapshot.Secret
-}
-
-func newSecretSet() *secretSet {
-	return &secretSet{
-		objects: newTracker[*corev1.Secret](),
-		byName:  map[types.NamespacedName]*secret{},
-		users:   dependents[types.NamespacedName, *route]{},
-		uses:    map[snapshot.Ref]*secretUse{},
-		refs:    dependents[types.NamespacedName, snapshot.Ref]{},
-		touched: map[snapshot.Ref]struct{}{},
+// newSecretSet returns a set in which nobody has looked at any Secret but, for good, the default certificate, if there is one.
+func newSecretSet(defaultCertificate types.NamespacedName) *secretSet {
+	s := &secretSet{
+		objects:    tracker[*corev1.Secret]{},
+		byName:     map[types.NamespacedName]*secret{},
+		unreadable: map[types.NamespacedName]struct{}{},
+		users:      dependents[types.NamespacedName, *route]{},
+		fixed:      defaultCertificate,
+		uses:       map[snapshot.Ref]int{},
+		refs:       dependents[types.NamespacedName, snapshot.Ref]{},
+		touched:    map[snapshot.Ref]struct{}{},
 	}
+	if s.fixed != (types.NamespacedName{}) {
+		s.looked.Put(s.fixed.String(), &s.fixed)
+	}
+	return s
 }
 
-// update takes the present Secrets, and returns those of which there is something new to say.
-func (s *secretSet) update(objects []*corev1.Secret, unreadable []types.NamespacedName) (changed []types.NamespacedName) {
-	for _, c := range s.objects.update(objects) {
-		if s.put(c.name, c.new) {
-			changed = append(changed, c.name)
+// changedReadability returns the names, or scopes, of which one of two holds: they were unreadable, they are.
+func (s *secretSet) changedReadability(now []types.NamespacedName) map[types.NamespacedName]bool {
+	out := map[types.NamespacedName]bool{}
+	for scope := range s.unreadable {
+		out[scope] = false
+	}
+	for _, scope := range now {
+		if _, before := out[scope]; before {
+			delete(out, scope)
+		} else {
+			out[scope] = true
 		}
 	}
-	now := make(map[types.NamespacedName]struct{}, len(unreadable))
-	for _, u := range unreadable {
-		now[u] = struct{}{}
+	return out
+}
+
+// setUnreadable says whether a scope can be read, and returns the Secrets of which that says something new.
+func (s *secretSet) setUnreadable(scope types.NamespacedName, unreadable bool) (changed []types.NamespacedName) {
+	if _, before := s.unreadable[scope]; before == unreadable {
+		return nil
 	}
-	if !maps.Equal(now, s.unreadable) {
-		s.unreadable = now
-		changed = slices.AppendSeq(changed, maps.Keys(s.users))
+	if unreadable {
+		s.unreadable[scope] = struct{}{}
+	} else {
+		delete(s.unreadable, scope)
+	}
+	if scope.Name != "" {
+		return []types.NamespacedName{scope}
+	}
+	for name := range s.users {
+		if scope.Namespace == "" || scope.Namespace == name.Namespace {
+			changed = append(changed, name)
+		}
 	}
 	return changed
 }
 
-// put takes a Secret that was added, replaced or removed (nil). It reports whether its values are others.
+// put takes the present form of a Secret, nil for none. It reports whether its values are others.
 func (s *secretSet) put(name types.NamespacedName, object *corev1.Secret) bool {
+	if !s.objects.put(name, object) {
+		return false
+	}
 	old := s.byName[name]
 	if object != nil && old != nil && maps.EqualFunc(old.data, object.Data, bytes.Equal) {
 		return false
@@ -113,74 +137,63 @@ func (s *secretSet) find(name types.NamespacedName) (*secret, string) {
 	return nil, "Secret " + name.String() + " not found."
 }
 
-// looked returns the names of the Secrets that routes looked at.
-func (s *secretSet) looked() []types.NamespacedName {
-	return slices.SortedFunc(maps.Keys(s.users), compareNames)
-}
-
 func (s *secretSet) link(r *route) {
 	for _, name := range r.secrets {
 		s.users.add(name, r)
+		if key := name.String(); s.looked.Get(key) == nil {
+			s.looked.Put(key, &name)
+		}
 	}
 }
 
 func (s *secretSet) unlink(r *route) {
 	for _, name := range r.secrets {
 		s.users.remove(name, r)
+		if len(s.users[name]) == 0 && name != s.fixed {
+			s.looked.Put(name.String(), nil)
+		}
 	}
 }
 
 // retain counts a reference to each of the values.
 func (s *secretSet) retain(refs []snapshot.Ref) {
 	for _, ref := range refs {
-		u := s.uses[ref]
-		if u == nil {
-			u = &secretUse{}
-			s.uses[ref] = u
+		if s.uses[ref] == 0 {
 			s.refs.add(secretOf(ref), ref)
 			s.touched[ref] = struct{}{}
 		}
-		u.count++
+		s.uses[ref]++
 	}
 }
 
 // release takes back what retain counted.
 func (s *secretSet) release(refs []snapshot.Ref) {
 	for _, ref := range refs {
-		u := s.uses[ref]
-		if u.count--; u.count == 0 {
+		s.uses[ref]--
+		if s.uses[ref] == 0 {
 			s.touched[ref] = struct{}{}
 		}
 	}
 }
 
-// list returns the values that something refers to, by their references, and whether they differ from the last time.
-func (s *secretSet) list() ([]*snapshot.Secret, bool) {
-	var added, removed []*snapshot.Secret
-	for ref := range s.touched {
-		u := s.uses[ref]
-		fresh := s.value(ref, u)
-		if !sameSecret(u.listed, fresh) {
-			added, removed = appendPresent(added, fresh), appendPresent(removed, u.listed)
-			u.listed = fresh
+// settle brings the list up to date.
+func (s *secretSet) settle() {
+	for ref := range taken(&s.touched) {
+		key := ref.String()
+		if fresh := s.value(ref); !sameSecret(s.list.Get(key), fresh) {
+			s.list.Put(key, fresh)
 		}
-		if u.count == 0 {
+		if s.uses[ref] == 0 {
 			delete(s.uses, ref)
 			s.refs.remove(secretOf(ref), ref)
 		}
 	}
-	clear(s.touched)
-	if len(added)+len(removed) == 0 {
-		return s.listed, false
-	}
-	s.listed = splice(s.listed, removed, added, compareSecrets)
-	return s.listed, true
 }
 
 // value is what the snapshot should have; nil if nothing.
-func (s *secretSet) value(ref snapshot.Ref, u *secretUse) *snapshot.Secret {
+func (s *secretSet) value(ref snapshot.Ref) *snapshot.Secret {
 	found := s.byName[secretOf(ref)]
-	if u.count == 0 || found == nil {
+	if s.uses[ref] == 0 || found == nil {
 		return nil
 	}
 	value, ok := found.data[ref.Key]
@@ -194,23 +207,8 @@ func sameSecret(a, b *snapshot.Secret) bool {
 	return a == b || a != nil && b != nil && a.Digest() == b.Digest()
 }
 
-// appendPresent appends p unless it is nil.
-func appendPresent[P any](to []*P, p *P) []*P {
-	if p == nil {
-		return to
-	}
-	return append(to, p)
-}
-
 func secretOf(ref snapshot.Ref) types.NamespacedName {
 	return types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
-}
-
-func compareSecrets(a, b *snapshot.Secret) int {
-	return cmp.Or(
-		compareNames(secretOf(a.Ref), secretOf(b.Ref)),
-		strings.Compare(a.Ref.Key, b.Ref.Key),
-	)
 }
 
 // secret looks a Secret up, and says what keeps it from being used.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -34,10 +35,11 @@ type claim struct {
 }
 
 func compareClaims(a, b claim) int {
-	if a.route != b.route {
-		return compareObjects(a.route.object, b.route.object)
-	}
-	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.match, b.match))
+	return cmp.Or(
+		strings.Compare(a.route.place, b.route.place),
+		cmp.Compare(a.rule, b.rule),
+		cmp.Compare(a.match, b.match),
+	)
 }
 
 // shape is all that contests and their losers see of a route: its hosts, and the name and matches of each rule.

@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,6 +15,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -111,24 +111,19 @@ func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
 type tlsSet struct {
 	claims  *contests[string, *route]
 	secrets *secretSet
-	byHost  map[string]*snapshot.TLSPolicy
-	// listed is never written: snapshots hold it.
-	listed []*snapshot.TLSPolicy
+	list    radix.Builder[snapshot.TLSPolicy]
 	// touched may have another policy than what is listed.
 	touched map[string]struct{}
 }
 
 func newTLSSet(o Options, secrets *secretSet) *tlsSet {
 	s := &tlsSet{
-		claims:  newContests[string](compareRoutes),
+		claims:  newContests[string](func(a, b *route) int { return strings.Compare(a.place, b.place) }),
 		secrets: secrets,
-		byHost:  map[string]*snapshot.TLSPolicy{},
 		touched: map[string]struct{}{},
 	}
 	if o.DefaultCertificate != (types.NamespacedName{}) {
-		p := security{secret: o.DefaultCertificate, minVersion: snapshot.TLS12}.policy("", snapshot.Origin{})
-		s.byHost[""], s.listed = p, []*snapshot.TLSPolicy{p}
-		secrets.retain(refsOf(p))
+		s.put("", security{secret: o.DefaultCertificate, minVersion: snapshot.TLS12}.policy("", snapshot.Origin{}))
 	}
 	return s
 }
@@ -189,27 +184,23 @@ func (s *tlsSet) conflicts(r *route) (out []status.Problem) {
 	return out
 }
 
-// list returns the policies by host, and whether they differ from the last time. It is for settled claims.
-func (s *tlsSet) list() ([]*snapshot.TLSPolicy, bool) {
-	var added, removed []*snapshot.TLSPolicy
-	for host := range s.touched {
-		old, fresh := s.byHost[host], s.policy(host)
-		if old == fresh || old != nil && fresh != nil && old.Digest() == fresh.Digest() {
-			continue
-		}
-		s.secrets.retain(refsOf(fresh))
-		s.secrets.release(refsOf(old))
-		added, removed = appendPresent(added, fresh), appendPresent(removed, old)
-		if s.byHost[host] = fresh; fresh == nil {
-			delete(s.byHost, host)
-		}
+// settle decides who holds which host, tells those who take part, and brings the list up to date.
+func (s *tlsSet) settle(tell func(*route)) {
+	s.claims.settle(tell)
+	for host := range taken(&s.touched) {
+		s.put(host, s.policy(host))
 	}
-	clear(s.touched)
-	if len(added)+len(removed) == 0 {
-		return s.listed, false
+}
+
+// put makes fresh, which may be nil, the policy of a host, unless the present one says the same.
+func (s *tlsSet) put(host string, fresh *snapshot.TLSPolicy) {
+	old := s.list.Get(host)
+	if old == fresh || old != nil && fresh != nil && old.Digest() == fresh.Digest() {
+		return
 	}
-	s.listed = splice(s.listed, removed, added, comparePoliciesOfHosts)
-	return s.listed, true
+	s.secrets.retain(refsOf(fresh))
+	s.secrets.release(refsOf(old))
+	s.list.Put(host, fresh)
 }
 
 // policy is what the snapshot should have for a host; nil if nothing.
@@ -230,5 +221,3 @@ func refsOf(p *snapshot.TLSPolicy) []snapshot.Ref {
 	}
 	return []snapshot.Ref{p.Certificate, p.Key}
 }
-
-func comparePoliciesOfHosts(a, b *snapshot.TLSPolicy) int { return cmp.Compare(a.Host, b.Host) }

@@ -1,10 +1,8 @@
 package translate
 
 import (
-	"cmp"
 	"reflect"
-	"slices"
-	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,68 +18,61 @@ func nameOf(o metav1.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// compareObjects orders objects by precedence: the older first, then by namespace and name.
-func compareObjects(a, b metav1.Object) int {
-	if c := a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time); c != 0 {
-		return c
-	}
-	return compareNames(nameOf(a), nameOf(b))
+// placeOf returns the place of an object in the order of precedence, as a text to compare: the older first, then by
+// "namespace/name", as Gateway API has it. Places of different objects differ, and none is the beginning of another.
+func placeOf(o metav1.Object) string {
+	return o.GetCreationTimestamp().UTC().Format(time.RFC3339) + " " + nameOf(o).String() + " "
 }
 
-// tracker tells what has changed in a list of objects since the last time. Objects are told apart by pointer, as
-// caches replace them: an object that has not changed costs one look-up in a map of pointers.
-type tracker[O object] struct {
-	byName map[types.NamespacedName]O
-	// present has the objects of byName, with the last round in which they were counted.
-	present map[O]uint64
-	round   uint64
-}
+// tracker has the present objects of a kind. Objects are told apart by pointer, as caches replace them.
+type tracker[O object] map[types.NamespacedName]O
 
-// change is one object that was added (no old one), removed (no new one) or replaced.
-type change[O object] struct {
-	name     types.NamespacedName
-	old, new O
-}
-
-func newTracker[O object]() *tracker[O] {
-	return &tracker[O]{byName: map[types.NamespacedName]O{}, present: map[O]uint64{}}
-}
-
-// update makes objects the present ones and returns what has changed, in no particular order.
-func (t *tracker[O]) update(objects []O) []change[O] {
-	var changes []change[O]
+// changed returns the objects of a list that are not the present ones, by name, and nil for each that is not in the list.
+func (t tracker[O]) changed(objects []O) map[types.NamespacedName]O {
+	out := map[types.NamespacedName]O{}
+	known := 0
 	for _, o := range objects {
-		if _, ok := t.present[o]; ok {
-			continue
-		}
 		name := nameOf(o)
-		old := t.byName[name]
-		delete(t.present, old)
-		t.byName[name], t.present[o] = o, t.round
-		changes = append(changes, change[O]{name: name, old: old, new: o})
-	}
-	if len(t.present) > len(objects) {
-		changes = append(changes, t.sweep(objects)...)
-	}
-	return changes
-}
-
-// sweep forgets the objects that are not among those given.
-func (t *tracker[O]) sweep(objects []O) []change[O] {
-	t.round++
-	for _, o := range objects {
-		t.present[o] = t.round
-	}
-	var gone []change[O]
-	for o, round := range t.present {
-		if round != t.round {
-			name := nameOf(o)
-			delete(t.present, o)
-			delete(t.byName, name)
-			gone = append(gone, change[O]{name: name, old: o})
+		old, ok := t[name]
+		if ok {
+			known++
+		}
+		if old != o {
+			out[name] = o
 		}
 	}
-	return gone
+	if known < len(t) {
+		t.addMissing(out, objects)
+	}
+	return out
+}
+
+// addMissing adds nil for each present object that is not in the list.
+func (t tracker[O]) addMissing(to map[types.NamespacedName]O, objects []O) {
+	listed := make(map[types.NamespacedName]struct{}, len(objects))
+	for _, o := range objects {
+		listed[nameOf(o)] = struct{}{}
+	}
+	for name := range t {
+		if _, ok := listed[name]; !ok {
+			var none O
+			to[name] = none
+		}
+	}
+}
+
+// put makes o, which may be nil, the present object of that name. It reports whether that is another one than before.
+func (t tracker[O]) put(name types.NamespacedName, o O) bool {
+	var none O
+	switch {
+	case t[name] == o:
+		return false
+	case o == none:
+		delete(t, name)
+	default:
+		t[name] = o
+	}
+	return true
 }
 
 // sameObject reports whether two objects of the same name are forms of one, and not one that took the place of another.
@@ -93,6 +84,13 @@ func sameObject(a, b metav1.Object) bool {
 // no generation.
 func sameSpec(a, b metav1.Object, specA, specB any) bool {
 	return a.GetGeneration() == b.GetGeneration() && (a.GetGeneration() != 0 || reflect.DeepEqual(specA, specB))
+}
+
+// taken returns a map and leaves an empty one in its place. A map that was large once is slow to walk and to clear for ever.
+func taken[K comparable, V any](m *map[K]V) map[K]V {
+	out := *m
+	*m = map[K]V{}
+	return out
 }
 
 // dependents knows who has to be looked at again when a K changes.
@@ -110,26 +108,4 @@ func (d dependents[K, V]) remove(k K, v V) {
 	if len(d[k]) == 0 {
 		delete(d, k)
 	}
-}
-
-// splice returns a new slice: sorted, which is in the order of compare, without removed and with added. For few changes
-// to many elements it costs little more than a copy.
-func splice[E any](sorted, removed, added []E, compare func(a, b E) int) []E {
-	slices.SortFunc(removed, compare)
-	slices.SortFunc(added, compare)
-	out := slices.Grow[[]E](nil, len(sorted)-len(removed)+len(added))
-	for len(removed)+len(added) > 0 {
-		if len(added) == 0 || len(removed) > 0 && compare(removed[0], added[0]) <= 0 {
-			i, _ := slices.BinarySearchFunc(sorted, removed[0], compare)
-			out, sorted, removed = append(out, sorted[:i]...), sorted[i+1:], removed[1:]
-			continue
-		}
-		i, _ := slices.BinarySearchFunc(sorted, added[0], compare)
-		out, sorted, added = append(append(out, sorted[:i]...), added[0]), sorted[i:], added[1:]
-	}
-	return append(out, sorted...)
-}
-
-func compareNames(a, b types.NamespacedName) int {
-	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }

@@ -1,14 +1,14 @@
 package translate
 
 import (
-	"cmp"
-	"fmt"
-	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func TestTrackerTellsChanges(t *testing.T) {
@@ -29,18 +29,26 @@ func TestTrackerTellsChanges(t *testing.T) {
 		{"one replaced, one removed, one added", list(c2, b), []string{"+b", "-a", "~c"}},
 		{"all are gone", nil, []string{"-b", "-c"}},
 	}
-	tracker := newTracker[*corev1.Service]()
+	tracker := tracker[*corev1.Service]{}
 	for _, step := range steps {
 		var got []string
-		for _, c := range tracker.update(step.objects) {
-			got = append(got, describe(c))
+		for name, o := range tracker.changed(step.objects) {
+			got = append(got, describe(name, tracker[name], o))
+			if !tracker.put(name, o) {
+				t.Errorf("%s: %s was said to change and does not", step.name, name)
+			}
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, step.want) {
 			t.Errorf("%s: %v, want %v", step.name, got, step.want)
 		}
-		if len(tracker.byName) != len(step.objects) || len(tracker.present) != len(step.objects) {
-			t.Errorf("%s: %d names and %d objects are kept of %d", step.name, len(tracker.byName), len(tracker.present), len(step.objects))
+		for _, o := range step.objects {
+			if tracker.put(nameOf(o), o) {
+				t.Errorf("%s: %s changes again", step.name, o.Name)
+			}
+		}
+		if len(tracker) != len(step.objects) {
+			t.Errorf("%s: %d objects are kept of %d", step.name, len(tracker), len(step.objects))
 		}
 	}
 }
@@ -51,39 +59,33 @@ func named(name string) *corev1.Service {
 
 func list(objects ...*corev1.Service) []*corev1.Service { return objects }
 
-func describe(c change[*corev1.Service]) string {
+func describe(name types.NamespacedName, old, now *corev1.Service) string {
 	switch {
-	case c.old == nil:
-		return "+" + c.name.Name
-	case c.new == nil:
-		return "-" + c.name.Name
+	case old == nil:
+		return "+" + name.Name
+	case now == nil:
+		return "-" + name.Name
 	}
-	return "~" + c.name.Name
+	return "~" + name.Name
 }
 
-func TestSpliceKeepsOrder(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 0))
-	for range 500 {
-		var sorted, removed, added, want []int
-		for e := range 20 {
-			switch r.IntN(4) {
-			case 0:
-				sorted, removed = append(sorted, e), append(removed, e)
-			case 1:
-				added, want = append(added, e), append(want, e)
-			case 2:
-				sorted, want = append(sorted, e), append(want, e)
-			}
+func TestPlacesAreOrderedByAgeThenNames(t *testing.T) {
+	object := func(hours int, namespace, name string) *corev1.Service {
+		o := named(name)
+		o.Namespace = namespace
+		if hours > 0 {
+			o.CreationTimestamp = metav1.NewTime(time.Date(2026, 1, 1, hours, 0, 0, 0, time.FixedZone("", 3600)))
 		}
-		shuffle(r, removed)
-		shuffle(r, added)
-		about := fmt.Sprint(sorted, " - ", removed, " + ", added)
-		before := slices.Clone(sorted)
-		if got := splice(sorted, removed, added, cmp.Compare[int]); !slices.Equal(got, want) {
-			t.Fatalf("%s = %v, want %v", about, got, want)
-		}
-		if !slices.Equal(sorted, before) {
-			t.Fatalf("%s: sorted was written", about)
+		return o
+	}
+	ordered := []*corev1.Service{
+		object(0, "b", "b"), // without an age
+		object(1, "b", "b"), object(2, "a", "b"), object(10, "a", "a"), object(10, "a", "a-b"), object(10, "a", "a.b"),
+		object(10, "a", "ab"), object(10, "b", "a"),
+	}
+	for i := range ordered[1:] {
+		if a, b := placeOf(ordered[i]), placeOf(ordered[i+1]); a >= b || strings.HasPrefix(b, a) {
+			t.Errorf("%q does not come before %q", a, b)
 		}
 	}
 }

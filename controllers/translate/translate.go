@@ -23,6 +23,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -90,7 +91,7 @@ func DefaultOptions() Options {
 type Status = status.Report
 
 // Translate returns what the input asks for: a snapshot, and a status for each route of the class and for each policy
-// on them. Statuses are in order of precedence, routes first.
-func Translate(in Input, filters filter.Registry) (*snapshot.Snapshot, []*Status) {
+// on them. Statuses are by kind, namespace and name.
+func Translate(in Input, filters filter.Registry) (*snapshot.Snapshot, *radix.Tree[Status]) {
 	return NewTranslator(filters).Translate(in)
 }

@@ -9,13 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
+	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 // Translator translates again and again and does only the work that the changes since the last time ask for. What has not
-// changed is the same pointer in both results: routes, clusters, statuses, and the snapshot itself. It is used by one
-// goroutine at a time.
+// changed is the same pointer in both results: routes, clusters, statuses, all that their trees share, and the snapshot
+// itself. It is used by one goroutine at a time.
 //
 // An object that has a generation counts as unchanged while UID, age and generation are the same; the spec of one that
 // has none is compared.
@@ -29,56 +31,85 @@ type memory struct {
 	options   Options
 	listeners []*snapshot.Listener
 	catalog   *catalog
-	services  *tracker[*corev1.Service]
-	grants    *tracker[*gatewayv1beta1.ReferenceGrant]
+	services  tracker[*corev1.Service]
+	grants    tracker[*gatewayv1beta1.ReferenceGrant]
 	routes    *routeSet
 	policies  *policySet
+	reports   *reports
 
 	snapshot *snapshot.Snapshot
-	statuses []*Status
+}
+
+// Changes are the objects that may have changed since the last translation, by name; nil for one that is gone. Those that
+// have not may be among them.
+type Changes struct {
+	Routes   map[types.NamespacedName]*v1alpha1.GatewayRoute
+	Policies map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	Services map[types.NamespacedName]*corev1.Service
+	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	Secrets  map[types.NamespacedName]*corev1.Secret
+	// Unreadable says of names, as Input.Unreadable has them, whether they are among those.
+	Unreadable map[types.NamespacedName]bool
 }
 
 // NewTranslator returns a Translator that has seen nothing yet.
 func NewTranslator(filters filter.Registry) *Translator { return &Translator{filters: filters} }
 
-// Translate returns what the function of the same name returns for this input.
-func (t *Translator) Translate(in Input) (*snapshot.Snapshot, []*Status) {
+// Translate returns what the function of the same name returns for this input. It compares every object with what it knows.
+func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status]) {
 	if t.snapshot == nil || !reflect.DeepEqual(t.options, in.Options) {
 		t.memory = newMemory(in.Options, t.filters)
 	}
-	for _, c := range t.services.update(in.Services) {
-		if t.catalog.putService(c.name, c.new) {
-			t.routes.touch(dependency(c.name))
-		}
-	}
-	for _, c := range t.grants.update(in.Grants) {
-		t.catalog.putGrant(c.name, c.new)
-		t.routes.touch(dependency{Namespace: c.name.Namespace})
-	}
-	for _, name := range t.routes.secrets.update(in.Secrets, in.Unreadable) {
-		t.routes.touchSecret(name)
-	}
-	for _, c := range t.routes.update(in.Routes) {
-		t.policies.touch(c.name)
-	}
-	t.policies.update(in.Policies)
-	t.routes.settle()
-	t.policies.settle()
-	return t.result()
+	return t.Update(Changes{
+		Routes:     t.routes.objects.changed(in.Routes),
+		Policies:   t.policies.objects.changed(in.Policies),
+		Services:   t.services.changed(in.Services),
+		Grants:     t.grants.changed(in.Grants),
+		Secrets:    t.routes.secrets.objects.changed(in.Secrets),
+		Unreadable: t.routes.secrets.changedReadability(in.Unreadable),
+	})
 }
 
-// Secrets names, in order, the Secrets that the last translation looked at, whether they were there or not.
-func (t *Translator) Secrets() []types.NamespacedName {
-	if t.snapshot == nil {
-		return nil
-	}
-	names := t.routes.secrets.looked()
-	if d := t.options.DefaultCertificate; d != (types.NamespacedName{}) {
-		if i, found := slices.BinarySearchFunc(names, d, compareNames); !found {
-			names = slices.Insert(names, i, d)
+// Update returns what Translate would for the last input with these changes, and takes time in proportion to them and to
+// what depends on them. It follows a Translate.
+func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status]) {
+	for name, s := range c.Services {
+		if t.services.put(name, s) && t.catalog.putService(name, s) {
+			t.routes.touch(dependency(name))
 		}
 	}
-	return names
+	for name, g := range c.Grants {
+		if t.grants.put(name, g) {
+			t.catalog.putGrant(name, g)
+			t.routes.touch(dependency{Namespace: name.Namespace})
+		}
+	}
+	for name, object := range c.Secrets {
+		if t.routes.secrets.put(name, object) {
+			t.routes.touchSecret(name)
+		}
+	}
+	for scope, unreadable := range c.Unreadable {
+		for _, name := range t.routes.secrets.setUnreadable(scope, unreadable) {
+			t.routes.touchSecret(name)
+		}
+	}
+	for name, r := range c.Routes {
+		if t.routes.put(name, r) {
+			t.policies.touch(name)
+		}
+	}
+	for name, p := range c.Policies {
+		t.policies.put(name, p)
+	}
+	t.routes.settle()
+	t.policies.settle()
+	return t.renew(), t.reports.Tree()
+}
+
+// Secrets are the names of the Secrets that the last translation looked at, whether they were there or not.
+func (t *Translator) Secrets() *radix.Tree[types.NamespacedName] {
+	return t.routes.secrets.looked.Tree()
 }
 
 // DefaultCertificateFault is a sentence that says what keeps the default certificate from being used, as the last
@@ -103,32 +134,32 @@ func newMemory(o Options, filters filter.Registry) memory {
 		options:   o,
 		listeners: slices.SortedFunc(slices.Values(o.Listeners), compareListeners),
 		catalog:   newCatalog(),
-		services:  newTracker[*corev1.Service](),
-		grants:    newTracker[*gatewayv1beta1.ReferenceGrant](),
+		services:  tracker[*corev1.Service]{},
+		grants:    tracker[*gatewayv1beta1.ReferenceGrant]{},
+		reports:   &reports{},
 	}
-	m.routes = newRouteSet(&environment{
-		options: o, listeners: listenerNames(m.listeners), filters: filters, catalog: m.catalog, secrets: newSecretSet(),
-	})
-	m.policies = newPolicySet(o.ClassName, m.routes.objects)
+	e := &environment{
+		options: o, listeners: listenerNames(m.listeners), filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
+	}
+	m.routes = newRouteSet(e, m.reports)
+	m.policies = newPolicySet(o.ClassName, m.routes.objects, m.reports)
 	return m
 }
 
 func compareListeners(a, b *snapshot.Listener) int { return strings.Compare(a.Name, b.Name) }
 
-// result renews what has changed of the last result.
-func (t *Translator) result() (*snapshot.Snapshot, []*Status) {
-	rules, rulesChanged := t.routes.rules()
-	clusters, clustersChanged := t.routes.clusters.list()
-	policies, policiesChanged := t.routes.tls.list()
-	secrets, secretsChanged := t.routes.secrets.list()
-	if t.snapshot == nil || rulesChanged || clustersChanged || policiesChanged || secretsChanged {
-		t.snapshot = snapshot.New(snapshot.Snapshot{
-			Listeners: t.listeners, Routes: rules, Clusters: clusters, TLS: policies, Secrets: secrets,
-		})
+// renew returns the snapshot: the last one, unless it says something else.
+func (t *Translator) renew() *snapshot.Snapshot {
+	next := snapshot.Snapshot{
+		Listeners: t.listeners, Routes: t.routes.rules.Tree(), Clusters: t.routes.clusters.list.Tree(),
+		TLS: t.routes.tls.list.Tree(), Secrets: t.routes.secrets.list.Tree(),
 	}
-	if t.routes.reported || t.policies.reported {
-		t.statuses = t.policies.appendStatuses(t.routes.statuses())
-		t.routes.reported, t.policies.reported = false, false
+	last := t.snapshot
+	if last != nil && last.Routes == next.Routes && last.Clusters == next.Clusters && last.TLS == next.TLS && last.Secrets == next.Secrets {
+		return last
 	}
-	return t.snapshot, t.statuses
+	if fresh := snapshot.New(next); t.snapshot == nil || t.snapshot.Version != fresh.Version {
+		t.snapshot = fresh
+	}
+	return t.snapshot
 }

@@ -11,12 +11,12 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
-	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 // TestTranslatorEqualsTranslate edits a small world at random, so that objects meet, and holds the Translator that has
-// seen it all to the outcome of one that sees only the present.
+// seen it all, or was told of each change, to the outcome of one that sees only the present.
 func TestTranslatorEqualsTranslate(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -28,13 +28,18 @@ func TestTranslatorEqualsTranslate(t *testing.T) {
 				for range w.IntN(3) {
 					w.edit()
 				}
-				in := w.input()
+				in, changes := w.input(), w.changes()
 				untouched := clone(in)
-				now := outcomeOf(translator.Translate(in))
+				var now outcome
+				if w.IntN(3) == 0 || !reflect.DeepEqual(options, in.Options) {
+					now = outcomeOf(translator.Translate(in))
+				} else {
+					now = outcomeOf(translator.Update(changes))
+				}
 				if !reflect.DeepEqual(untouched, in) {
 					t.Fatalf("step %d: the input was written (-before +after):\n%s", step, cmp.Diff(untouched, in))
 				}
-				if anew := outcomeOf(Translate(in, w.filters)); !reflect.DeepEqual(anew, now) {
+				if anew := outcomeOf(Translate(in, w.filters)); !reflect.DeepEqual(anew.said, now.said) {
 					t.Fatalf("step %d (-anew +again):\n%s", step, diffOutcomes(anew, now))
 				}
 				if reflect.DeepEqual(options, in.Options) {
@@ -48,56 +53,63 @@ func TestTranslatorEqualsTranslate(t *testing.T) {
 
 // outcome is what a translation returns.
 type outcome struct {
-	Snapshot *snapshot.Snapshot
-	Statuses []*Status
+	snapshot *snapshot.Snapshot
+	statuses *radix.Tree[Status]
+	said
 }
 
-func outcomeOf(s *snapshot.Snapshot, statuses []*Status) outcome { return outcome{s, statuses} }
+// said is an outcome in plain lists.
+type said struct {
+	Version   string
+	Listeners []*snapshot.Listener
+	Routes    []*snapshot.Route
+	Clusters  []*snapshot.Cluster
+	TLS       []*snapshot.TLSPolicy
+	Secrets   []*snapshot.Secret
+	Statuses  []*Status
+}
+
+func outcomeOf(s *snapshot.Snapshot, statuses *radix.Tree[Status]) outcome {
+	return outcome{s, statuses, said{
+		s.Version, s.Listeners, slices.Collect(s.Routes.Values()), slices.Collect(s.Clusters.Values()),
+		slices.Collect(s.TLS.Values()), slices.Collect(s.Secrets.Values()), slices.Collect(statuses.Values()),
+	}}
+}
 
 func diffOutcomes(want, got outcome) string {
-	return cmp.Diff(want, got, cmp.AllowUnexported(snapshot.Route{}, snapshot.Cluster{}, snapshot.TLSPolicy{}, snapshot.Secret{}))
+	return cmp.Diff(want.said, got.said,
+		cmp.AllowUnexported(snapshot.Route{}, snapshot.Cluster{}, snapshot.TLSPolicy{}, snapshot.Secret{}))
 }
 
 // checkKept fails if something is equal to what was there before and is not the same.
 func checkKept(t *testing.T, before, now outcome) {
 	t.Helper()
-	if before.Snapshot.Version == now.Snapshot.Version && before.Snapshot != now.Snapshot {
+	if before.Version == now.Version && before.snapshot != now.snapshot {
 		t.Fatal("the snapshot is equal and not the same")
 	}
-	old := map[snapshot.Digest]*snapshot.Route{}
-	for _, r := range before.Snapshot.Routes {
-		old[r.Digest()] = r
-	}
-	for _, r := range now.Snapshot.Routes {
-		if o := old[r.Digest()]; o != nil && o != r {
-			t.Fatalf("route %s is equal and not the same", r.ID)
+	for key, c := range before.snapshot.Routes.Diff(now.snapshot.Routes) {
+		if c.Old != nil && c.New != nil && c.Old.Digest() == c.New.Digest() {
+			t.Fatalf("route %s is equal and not the same", key)
 		}
 	}
-	policies := map[snapshot.Digest]*snapshot.TLSPolicy{}
-	for _, p := range before.Snapshot.TLS {
-		policies[p.Digest()] = p
-	}
-	for _, p := range now.Snapshot.TLS {
-		if o := policies[p.Digest()]; o != nil && o != p {
-			t.Fatalf("policy of %s is equal and not the same", p.Host)
+	for key, c := range before.snapshot.Clusters.Diff(now.snapshot.Clusters) {
+		if c.Old != nil && c.New != nil && c.Old.Digest() == c.New.Digest() {
+			t.Fatalf("cluster %s is equal and not the same", key)
 		}
 	}
-	values := map[snapshot.Digest]*snapshot.Secret{}
-	for _, s := range before.Snapshot.Secrets {
-		values[s.Digest()] = s
-	}
-	for _, s := range now.Snapshot.Secrets {
-		if o := values[s.Digest()]; o != nil && o != s {
-			t.Fatalf("value %v is equal and not the same", s.Ref)
+	for key, c := range before.snapshot.TLS.Diff(now.snapshot.TLS) {
+		if c.Old != nil && c.New != nil && c.Old.Digest() == c.New.Digest() {
+			t.Fatalf("policy of %s is equal and not the same", key)
 		}
 	}
-	said := map[status.Ref]*Status{}
-	for _, s := range before.Statuses {
-		said[s.Ref] = s
+	for key, c := range before.snapshot.Secrets.Diff(now.snapshot.Secrets) {
+		if sameSecret(c.Old, c.New) {
+			t.Fatalf("value %s is equal and not the same", key)
+		}
 	}
-	for _, s := range now.Statuses {
-		if o := said[s.Ref]; o != nil && o != s && reflect.DeepEqual(o, s) {
-			t.Fatalf("status of %s %s/%s is equal and not the same", s.Kind, s.Namespace, s.Name)
+	for key, c := range before.statuses.Diff(now.statuses) {
+		if reflect.DeepEqual(c.Old, c.New) {
+			t.Fatalf("status of %s is equal and not the same", key)
 		}
 	}
 }

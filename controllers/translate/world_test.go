@@ -36,6 +36,8 @@ type world struct {
 	secrets   map[types.NamespacedName]*corev1.Secret
 	// unreadable is Input.Unreadable.
 	unreadable []types.NamespacedName
+	// edited are the names of the objects that were edited since changes was called, and what else was or is unreadable.
+	edited map[types.NamespacedName]bool
 }
 
 func newWorld(seed uint64) *world {
@@ -49,6 +51,7 @@ func newWorld(seed uint64) *world {
 		services:  map[types.NamespacedName]*corev1.Service{},
 		grants:    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
 		secrets:   map[types.NamespacedName]*corev1.Secret{},
+		edited:    map[types.NamespacedName]bool{},
 	}
 }
 
@@ -67,13 +70,41 @@ func (w *world) input() Input {
 	return in
 }
 
+// changes returns the objects that were edited since it was called last, and others that have their names.
+func (w *world) changes() Changes {
+	out := Changes{
+		Routes: pickNamed(w.routes, w.edited), Policies: pickNamed(w.policies, w.edited),
+		Services: pickNamed(w.services, w.edited), Grants: pickNamed(w.grants, w.edited),
+		Secrets: pickNamed(w.secrets, w.edited), Unreadable: map[types.NamespacedName]bool{},
+	}
+	for name := range w.edited {
+		out.Unreadable[name] = slices.Contains(w.unreadable, name)
+	}
+	clear(w.edited)
+	return out
+}
+
+func pickNamed[O any](objects map[types.NamespacedName]*O, names map[types.NamespacedName]bool) map[types.NamespacedName]*O {
+	out := map[types.NamespacedName]*O{}
+	for name := range names {
+		out[name] = objects[name]
+	}
+	return out
+}
+
 // edit adds, changes, touches, replaces or removes one object, or changes a setting.
 func (w *world) edit() {
-	switch name := w.name(); w.IntN(29) {
+	name := w.name()
+	w.edited[name] = true
+	switch w.IntN(29) {
 	case 0:
 		w.configure(name)
 	case 20:
+		before := w.unreadable
 		w.unreadable = some(w, 1, func() types.NamespacedName { return pick(w, name, types.NamespacedName{Namespace: name.Namespace}) })
+		for _, scope := range slices.Concat(before, w.unreadable) {
+			w.edited[scope] = true
+		}
 	case 21, 22, 23, 24:
 		editIn(w, w.secrets, name, w.secret)
 	case 25, 26, 27:

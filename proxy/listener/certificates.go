@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -62,8 +64,8 @@ func (c *certificates) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error
 
 // table is the policies of one snapshot that have a certificate. It never changes.
 type table struct {
-	source  []*snapshot.TLSPolicy
-	secrets []*snapshot.Secret
+	source  *radix.Tree[snapshot.TLSPolicy]
+	secrets *radix.Tree[snapshot.Secret]
 	// hosts has the policies by host: "a.example.com", ".example.com" for the wildcard, "" for the default.
 	hosts map[string]*policy
 	// missing counts the policies of the source that have none.
@@ -113,52 +115,33 @@ func (t *table) find(name string) *policy {
 
 // apply replaces the table, if it changes. What has not changed keeps its parsed certificates and its configurations, and with
 // them the sessions that clients may resume.
-func (c *certificates) apply(policies []*snapshot.TLSPolicy, secrets []*snapshot.Secret) {
+func (c *certificates) apply(policies *radix.Tree[snapshot.TLSPolicy], secrets *radix.Tree[snapshot.Secret]) {
 	c.applying.Lock()
 	defer c.applying.Unlock()
 	prev := c.current.Load()
-	if slices.Equal(prev.source, policies) && slices.Equal(prev.secrets, secrets) {
+	if prev.source == policies && prev.secrets == secrets {
 		return
 	}
 	b := builder{
-		certificates: c, prev: prev, changed: changed(prev.secrets, secrets), used: make(map[*pair]bool, len(policies)),
-		next: &table{source: policies, secrets: secrets, hosts: make(map[string]*policy, len(policies))},
+		certificates: c, prev: prev, changed: changed(prev.secrets, secrets), used: make(map[*pair]bool, policies.Len()),
+		next: &table{source: policies, secrets: secrets, hosts: make(map[string]*policy, policies.Len())},
 	}
-	for _, p := range policies {
+	for p := range policies.Values() {
 		b.add(p)
 	}
 	c.current.Store(b.next)
 	b.forget()
 }
 
-// changed returns the names of the secrets that came, went or changed. It looks at content only where the lists, which are sorted,
-// differ.
-func changed(old, next []*snapshot.Secret) map[snapshot.Ref]bool {
-	for len(old) > 0 && len(next) > 0 && old[0] == next[0] {
-		old, next = old[1:], next[1:]
-	}
-	for len(old) > 0 && len(next) > 0 && old[len(old)-1] == next[len(next)-1] {
-		old, next = old[:len(old)-1], next[:len(next)-1]
-	}
-	before, all := byRef(old), map[snapshot.Ref]bool{}
-	for _, s := range next {
-		if !same(before[s.Ref], s) {
-			all[s.Ref] = true
+// changed returns the names of the secrets that came, went or changed.
+func changed(old, next *radix.Tree[snapshot.Secret]) map[snapshot.Ref]bool {
+	all := map[snapshot.Ref]bool{}
+	for _, s := range old.Diff(next) {
+		if !same(s.Old, s.New) {
+			all[cmp.Or(s.New, s.Old).Ref] = true
 		}
-		delete(before, s.Ref)
-	}
-	for ref := range before {
-		all[ref] = true
 	}
 	return all
-}
-
-func byRef(secrets []*snapshot.Secret) map[snapshot.Ref]*snapshot.Secret {
-	m := make(map[snapshot.Ref]*snapshot.Secret, len(secrets))
-	for _, s := range secrets {
-		m[s.Ref] = s
-	}
-	return m
 }
 
 // builder makes one table.
@@ -166,7 +149,6 @@ type builder struct {
 	*certificates
 	prev, next *table
 	changed    map[snapshot.Ref]bool
-	secrets    map[snapshot.Ref]*snapshot.Secret // nil until one is asked for
 	used       map[*pair]bool
 }
 
@@ -213,12 +195,7 @@ func (b *builder) pair(spec *snapshot.TLSPolicy) *pair {
 	return p
 }
 
-func (b *builder) secret(ref snapshot.Ref) *snapshot.Secret {
-	if b.secrets == nil {
-		b.secrets = byRef(b.next.secrets)
-	}
-	return b.secrets[ref]
-}
+func (b *builder) secret(ref snapshot.Ref) *snapshot.Secret { return b.next.secrets.Get(ref.String()) }
 
 // same reports whether two secrets, which may be missing, have equal content.
 func same(a, b *snapshot.Secret) bool {

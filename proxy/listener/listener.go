@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -93,7 +94,7 @@ func New(o Options) *Set {
 }
 
 // Secure makes these policies, with the certificates among the secrets, those of handshakes from now on. Connections live on.
-func (s *Set) Secure(policies []*snapshot.TLSPolicy, secrets []*snapshot.Secret) {
+func (s *Set) Secure(policies *radix.Tree[snapshot.TLSPolicy], secrets *radix.Tree[snapshot.Secret]) {
 	s.secrets.apply(policies, secrets)
 }
 

@@ -10,11 +10,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -78,8 +78,8 @@ func (s *Set) secure(lines []string, secrets map[string]secret) {
 	for name, v := range secrets {
 		values = append(values, sealed(name, v)...)
 	}
-	slices.SortFunc(values, func(a, b *snapshot.Secret) int { return strings.Compare(a.Ref.Name+a.Ref.Key, b.Ref.Name+b.Ref.Key) })
-	s.Secure(policies, values)
+	parts := proxytest.Snapshot(proxytest.Parts{TLS: policies, Secrets: values})
+	s.Secure(parts.TLS, parts.Secrets)
 }
 
 // isShown reports whether it is the certificate that a client sees.

@@ -3,7 +3,6 @@ package live
 import (
 	"cmp"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -17,8 +16,6 @@ type Cluster struct {
 	turn      atomic.Uint64
 	retries   budget
 	retired   chan struct{}
-
-	fresh bool // guarded by the store's lock: named since the last Retain
 }
 
 // Endpoints are the endpoints of a cluster at one moment, by what may be asked of them. Both lists are sorted by
@@ -96,21 +93,4 @@ func (e *Endpoints) All(yield func(*Endpoint) bool) {
 			}
 		}
 	}
-}
-
-// snapshot lists the endpoints by address, whatever their state.
-func (e *Endpoints) snapshot() []snapshot.Endpoint {
-	states := make([]state, 0, len(e.Ready)+len(e.Draining))
-	for _, e := range e.Ready {
-		states = append(states, state{e.Address, snapshot.Ready})
-	}
-	for _, e := range e.Draining {
-		states = append(states, state{e.Address, snapshot.Draining})
-	}
-	slices.SortFunc(states, state.compare)
-	list := make([]snapshot.Endpoint, len(states))
-	for i, s := range states {
-		list[i] = snapshot.Endpoint{Address: s.addr.Addr().String(), Port: s.addr.Port(), State: s.is}
-	}
-	return list
 }

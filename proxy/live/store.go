@@ -4,7 +4,6 @@
 package live
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -35,11 +34,15 @@ type Store struct {
 
 	mu       sync.Mutex
 	clusters map[string]*Cluster
+	// fresh were named since the last Retain, spared were so at the last one, whose table did not name them.
+	fresh, spared map[string]struct{}
 }
 
 // NewStore makes an empty store. newConns is called, under a lock, for every endpoint that arrives.
 func NewStore(newConns func(cluster string, addr netip.AddrPort) Conns) *Store {
-	return &Store{newConns: newConns, clusters: map[string]*Cluster{}}
+	return &Store{
+		newConns: newConns, clusters: map[string]*Cluster{}, fresh: map[string]struct{}{}, spared: map[string]struct{}{},
+	}
 }
 
 // Cluster returns the cluster of that name, without endpoints if nobody has given any yet.
@@ -55,7 +58,7 @@ func (s *Store) named(name string) *Cluster {
 		c = newCluster(name)
 		s.clusters[name] = c
 	}
-	c.fresh = true
+	s.fresh[name] = struct{}{}
 	return c
 }
 
@@ -86,15 +89,25 @@ func parse(cluster string, endpoints []snapshot.Endpoint) (states []state, errs 
 	return slices.CompactFunc(states, func(a, b state) bool { return a.addr == b.addr }), errs
 }
 
-// Retain ends the clusters that keep doesn't name and that nobody has named since the last Retain. It is to be
-// called once a table is in place, with the clusters of that table; it takes time linear in the number of clusters.
-func (s *Store) Retain(keep func(cluster string) bool) {
+// Retain ends the clusters that keep doesn't name and that nobody has named since the last Retain. It is to be called once
+// a table is in place, with the clusters of that table, and with the names of those that only the table before had: it
+// looks at no others, but those that were named ahead of a table.
+func (s *Store) Retain(gone iter.Seq[string], keep func(cluster string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name, c := range s.clusters {
-		fresh := c.fresh
-		c.fresh = false
-		if !fresh && !keep(name) {
+	fresh, doubtful := s.fresh, s.spared
+	s.fresh, s.spared = map[string]struct{}{}, map[string]struct{}{}
+	for name := range gone {
+		doubtful[name] = struct{}{}
+	}
+	for name := range fresh {
+		if !keep(name) {
+			s.spared[name] = struct{}{}
+		}
+		delete(doubtful, name)
+	}
+	for name := range doubtful {
+		if c := s.clusters[name]; c != nil && !keep(name) {
 			delete(s.clusters, name)
 			c.retire()
 		}
@@ -119,25 +132,6 @@ func (s *Store) list() []*Cluster {
 	for _, c := range s.clusters {
 		list = append(list, c)
 	}
-	return list
-}
-
-// ClusterEndpoints are the endpoints of one cluster, as SetEndpoints takes them.
-type ClusterEndpoints struct {
-	Cluster   string              `json:"cluster"`
-	Endpoints []snapshot.Endpoint `json:"endpoints"`
-}
-
-// Endpoints lists what is known, for the snapshot on disk: sorted by cluster, then by address.
-// Clusters without endpoints are left out.
-func (s *Store) Endpoints() []ClusterEndpoints {
-	var list []ClusterEndpoints
-	for c := range s.All() {
-		if e := c.Endpoints().snapshot(); len(e) > 0 {
-			list = append(list, ClusterEndpoints{Cluster: c.Name, Endpoints: e})
-		}
-	}
-	slices.SortFunc(list, func(a, b ClusterEndpoints) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	return list
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -38,15 +39,14 @@ type Table struct {
 	generation uint64
 	listeners  map[string]*hosts
 	base       filter.Chain
-	policies   policies
+	policies   *policies
 
-	routes   *node[route]
-	clusters *node[cluster]
-	secrets  *node[snapshot.Secret]
+	routes   *radix.Tree[route]
+	clusters *radix.Tree[cluster]
 	// uses tells which routes were built from a cluster or secret; see useKey.
-	uses *node[route]
+	uses *radix.Tree[route]
 	// problems has those of all routes, whenever they were built.
-	problems *node[Problem]
+	problems *radix.Tree[Problem]
 	// hasTwins says that some routes had the ID of another. The next table can't be made from this one by its
 	// differences.
 	hasTwins bool
@@ -71,15 +71,10 @@ func Compile(prev *Table, s *snapshot.Snapshot, o Options) (*Table, []Problem) {
 	if prev.hasTwins {
 		prev = prev.withoutRoutes()
 	}
-	edits, err := diff(prev, s.Routes)
-	if err != nil {
-		prev = prev.withoutRoutes()
-		edits, _ = diff(prev, s.Routes) // among no routes there is room for all
-	}
 	c := &compiler{options: &o, prev: prev.source, table: prev.successor(s)}
 	c.buildBase()
 	c.updatePolicies()
-	for i, e := range c.withAffected(edits) {
+	for i, e := range c.withAffected(diff(prev, s.Routes)) {
 		if i%turn == turn-1 {
 			runtime.Gosched()
 		}
@@ -101,16 +96,16 @@ func (t *Table) successor(s *snapshot.Snapshot) *Table {
 	return &next
 }
 
-// withoutRoutes returns a table that has nothing but the clusters, secrets and TLS policies of t.
+// withoutRoutes returns a table that has nothing but the clusters and TLS policies of t.
 func (t *Table) withoutRoutes() *Table {
 	return &Table{
-		source:     &snapshot.Snapshot{Clusters: t.source.Clusters, Secrets: t.source.Secrets, TLS: t.source.TLS},
-		generation: t.generation, clusters: t.clusters, secrets: t.secrets, policies: t.policies,
+		source:     &snapshot.Snapshot{Clusters: t.source.Clusters, TLS: t.source.TLS},
+		generation: t.generation, clusters: t.clusters, policies: t.policies,
 	}
 }
 
 func (t *Table) allProblems() (all []Problem) {
-	for _, p := range t.problems.under("") {
+	for p := range t.problems.Values() {
 		all = append(all, *p)
 	}
 	return all
@@ -132,13 +127,14 @@ func (c *compiler) buildBase() {
 	var err error
 	t.base, err = baseChain(c.options, filter.Env{Now: c.options.Now}, exchange.HandlerFunc(serveUnmatched))
 	if err != nil {
-		t.problems = t.problems.put(t.generation, "", &Problem{Err: fmt.Errorf("base chain: %w", err)})
+		t.problems = t.problems.Put(t.generation, "", &Problem{Err: fmt.Errorf("base chain: %w", err)})
 	}
 }
 
-// withAffected takes over changed clusters and secrets, and adds to the edits the routes that were built from them.
+// withAffected takes over changed clusters, and adds to the edits the routes that were built from them or from changed
+// secrets.
 func (c *compiler) withAffected(edits []edit) []edit {
-	keys := slices.Concat(c.updateClusters(), c.updateSecrets())
+	keys := slices.Concat(c.updateClusters(), c.changedSecrets())
 	if len(keys) == 0 {
 		return edits
 	}
@@ -147,7 +143,7 @@ func (c *compiler) withAffected(edits []edit) []edit {
 		seen[e.old] = true
 	}
 	for _, key := range keys {
-		for _, r := range c.table.uses.under(key) {
+		for _, r := range c.table.uses.Under(key) {
 			if !seen[r] {
 				seen[r] = true
 				edits = append(edits, edit{old: r, spec: r.spec, order: r.order})
@@ -160,29 +156,30 @@ func (c *compiler) withAffected(edits []edit) []edit {
 // updateClusters takes over the clusters that changed and returns the beginnings of their use keys.
 func (c *compiler) updateClusters() (keys []string) {
 	t := c.table
-	nameOf := func(p *snapshot.Cluster) string { return p.Name }
-	for name, spec := range changed(c.prev.Clusters, t.source.Clusters, nameOf) {
+	for name, change := range c.prev.Clusters.Diff(t.source.Clusters) {
+		if same(change.Old, change.New) {
+			continue
+		}
 		keys = append(keys, useKey(useCluster, name, ""))
 		var next *cluster
-		if spec != nil {
+		if change.New != nil {
 			next = new(cluster)
 			next.err = guard(func() error {
-				next.handler = c.options.Cluster(spec)
+				next.handler = c.options.Cluster(change.New)
 				return nil
 			})
 		}
-		t.clusters = t.clusters.put(t.generation, name, next)
+		t.clusters = t.clusters.Put(t.generation, name, next)
 	}
 	return keys
 }
 
-// updateSecrets takes over the secrets that changed and returns the beginnings of their use keys.
-func (c *compiler) updateSecrets() (keys []string) {
-	t := c.table
-	nameOf := func(p *snapshot.Secret) string { return secretName(p.Ref) }
-	for name, spec := range changed(c.prev.Secrets, t.source.Secrets, nameOf) {
-		keys = append(keys, useKey(useSecret, name, ""))
-		t.secrets = t.secrets.put(t.generation, name, spec)
+// changedSecrets returns the beginnings of the use keys of the secrets that changed.
+func (c *compiler) changedSecrets() (keys []string) {
+	for name, change := range c.prev.Secrets.Diff(c.table.source.Secrets) {
+		if !same(change.Old, change.New) {
+			keys = append(keys, useKey(useSecret, name, ""))
+		}
 	}
 	return keys
 }
@@ -192,30 +189,30 @@ func (c *compiler) apply(e edit) {
 	t := c.table
 	if e.spec == nil {
 		c.remove(e.old)
-		t.routes = t.routes.put(t.generation, e.old.ID, nil)
-		t.problems = t.problems.put(t.generation, e.old.ID, nil)
+		t.routes = t.routes.Put(t.generation, e.old.ID, nil)
+		t.problems = t.problems.Put(t.generation, e.old.ID, nil)
 		return
 	}
 	id := e.spec.ID
-	if twin := t.routes.get(id); twin != nil && twin != e.old {
+	if twin := t.routes.Get(id); twin != nil && twin != e.old {
 		t.hasTwins = true
-		t.problems = t.problems.put(t.generation, id+"\x00", &Problem{id, e.spec.Origin, errTwin})
+		t.problems = t.problems.Put(t.generation, id+"\x00", &Problem{id, e.spec.Origin, errTwin})
 		return
 	}
-	b := builder{Options: c.options, cluster: t.clusters.get, secret: t.secrets.get}
+	b := builder{Options: c.options, cluster: t.clusters.Get, secret: t.source.Secrets.Get}
 	r, err := b.build(e.spec, e.order)
 	c.place(r, (*leaf).with)
 	if e.old != nil { // after the new one, so that most of the tree keeps its form
 		c.remove(e.old)
 	}
-	t.routes = t.routes.put(t.generation, id, r)
+	t.routes = t.routes.Put(t.generation, id, r)
 	for _, key := range r.uses {
-		t.uses = t.uses.put(t.generation, key, r)
+		t.uses = t.uses.Put(t.generation, key, r)
 	}
 	if err != nil {
-		t.problems = t.problems.put(t.generation, id, &Problem{id, e.spec.Origin, err})
+		t.problems = t.problems.Put(t.generation, id, &Problem{id, e.spec.Origin, err})
 	} else {
-		t.problems = t.problems.put(t.generation, id, nil)
+		t.problems = t.problems.Put(t.generation, id, nil)
 	}
 }
 
@@ -225,7 +222,7 @@ var errTwin = errors.New("another route has this ID")
 func (c *compiler) remove(r *route) {
 	c.place(r, (*leaf).without)
 	for _, key := range r.uses {
-		c.table.uses = c.table.uses.put(c.table.generation, key, nil)
+		c.table.uses = c.table.uses.Put(c.table.generation, key, nil)
 	}
 }
 
@@ -235,7 +232,7 @@ func (c *compiler) place(r *route, change func(*leaf, uint64, *candidate) *leaf)
 	inPaths := func(p *paths) *paths {
 		for i := range r.candidates {
 			candidate := &r.candidates[i]
-			p = p.edit(generation, candidate.key, func(l *leaf) *leaf { return change(l, generation, candidate) })
+			p = p.Edit(generation, candidate.key, func(l *leaf) *leaf { return change(l, generation, candidate) })
 		}
 		return p
 	}
@@ -260,5 +257,3 @@ const (
 
 // useKey is the key of one use. With an empty id it is what the keys of all uses of a thing start with.
 func useKey(what, name, id string) string { return what + "\x00" + name + "\x00" + id }
-
-func secretName(r snapshot.Ref) string { return r.Namespace + "/" + r.Name + "/" + r.Key }

@@ -3,7 +3,6 @@ package router
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -160,7 +160,7 @@ func TestChangedClusterReachesItsRoutesOnly(t *testing.T) {
 		return upstream(c.Name + c.Host)
 	}
 	b1 := cluster("b", "1")
-	table, _ := Compile(nil, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{cluster("a", "1"), b1}}), o)
+	table, _ := Compile(nil, proxytest.Snapshot(proxytest.Parts{Routes: routes, Clusters: []*snapshot.Cluster{cluster("a", "1"), b1}}), o)
 	for _, step := range []struct {
 		name     string
 		clusters []*snapshot.Cluster
@@ -174,9 +174,9 @@ func TestChangedClusterReachesItsRoutesOnly(t *testing.T) {
 		{"back", []*snapshot.Cluster{cluster("a", "3"), b1}, []string{"a"}, [3]string{"a3", "a3", "b1"}, 0},
 	} {
 		built = nil
-		before := table.routes.get("b1")
+		before := table.routes.Get("b1")
 		var problems []Problem
-		table, problems = Compile(table, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: step.clusters}), o)
+		table, problems = Compile(table, proxytest.Snapshot(proxytest.Parts{Routes: routes, Clusters: step.clusters}), o)
 		if !slices.Equal(built, step.built) || len(problems) != step.problems {
 			t.Errorf("%s: built %v, problems %v", step.name, built, problems)
 		}
@@ -187,7 +187,7 @@ func TestChangedClusterReachesItsRoutesOnly(t *testing.T) {
 				t.Errorf("%s: %s went to %q, want %q", step.name, path, x.Upstream.Cluster, step.want[i])
 			}
 		}
-		if table.routes.get("b1") != before {
+		if table.routes.Get("b1") != before {
 			t.Errorf("%s: the route of cluster b was compiled anew", step.name)
 		}
 	}
@@ -201,7 +201,7 @@ func TestChangedSecretReachesItsRoutes(t *testing.T) {
 	for i, value := range []string{"one", "two", "two"} {
 		before := table
 		secret := (&snapshot.Secret{Ref: secretRef("s"), Value: []byte(value)}).Seal()
-		table = compile(t, table, snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}, Secrets: []*snapshot.Secret{secret}}))
+		table = compile(t, table, proxytest.Snapshot(proxytest.Parts{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}, Secrets: []*snapshot.Secret{secret}}))
 		x := get("h", "/")
 		if err := New(table).Serve(x); err != nil {
 			t.Fatal(err)
@@ -209,7 +209,7 @@ func TestChangedSecretReachesItsRoutes(t *testing.T) {
 		if got := values(x, "tag"); !slices.Equal(got, []string{value, "base"}) {
 			t.Errorf("secret %s: tags %v", value, got)
 		}
-		if isKept := before != nil && before.routes.get("r") == table.routes.get("r"); isKept != (i == 2) {
+		if isKept := before != nil && before.routes.Get("r") == table.routes.Get("r"); isKept != (i == 2) {
 			t.Errorf("step %d: taken over is %v", i, isKept)
 		}
 	}
@@ -227,7 +227,7 @@ func TestSecretsCanBeReadOnlyWhileTheRouteIsBuilt(t *testing.T) {
 	spec.Filters = []snapshot.Filter{{Name: "keep", Config: readsSecret("s", "s").Config}}
 	secret := (&snapshot.Secret{Ref: secretRef("s"), Value: []byte("value")}).Seal()
 	clusters := []*snapshot.Cluster{clusterC}
-	_, problems := Compile(nil, snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters, Secrets: []*snapshot.Secret{secret}}), o)
+	_, problems := Compile(nil, proxytest.Snapshot(proxytest.Parts{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters, Secrets: []*snapshot.Secret{secret}}), o)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -240,7 +240,7 @@ func TestUnchangedRoutesAreTakenOver(t *testing.T) {
 	first := compile(t, nil, parse("a.example.com /a", "a.example.com /b", "b.example.com /"))
 	second := compile(t, first, parse("a.example.com /a", "a.example.com /changed", "b.example.com /"))
 	for id, isKept := range map[string]bool{"r0": true, "r1": false, "r2": true} {
-		if (first.routes.get(id) == second.routes.get(id)) != isKept {
+		if (first.routes.Get(id) == second.routes.Get(id)) != isKept {
 			t.Errorf("route %s: taken over is not %v", id, isKept)
 		}
 	}
@@ -282,34 +282,6 @@ func TestTwoRoutesOfOneIDAreAProblemOfTheSecond(t *testing.T) {
 		if got := answer(New(table), step.path); got != step.want {
 			t.Errorf("%s: answered by %s, want %s", step.path, got, step.want)
 		}
-	}
-}
-
-// TestOrderOutlastsManyInsertions inserts routes at one place until there is no order left between its neighbours,
-// and on.
-func TestOrderOutlastsManyInsertions(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		at   func(n int) int
-	}{
-		{"at the beginning", func(int) int { return 0 }},
-		{"at the end", func(n int) int { return n }},
-		{"before the last", func(n int) int { return n - 1 }},
-		{"behind the first", func(int) int { return 1 }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			routes := []*snapshot.Route{parseRoute("first", "* /").Seal(), parseRoute("last", "* /").Seal()}
-			table := compile(t, nil, snapshotOf(routes...))
-			for i := range 100 {
-				routes = slices.Insert(slices.Clone(routes), tt.at(len(routes)), parseRoute(fmt.Sprint(i), "* /").Seal())
-				table = compile(t, table, snapshotOf(routes...))
-			}
-			for i, c := range candidatesOf(table.listeners["http"].find("h")) {
-				if c.route.ID != routes[i].ID {
-					t.Fatalf("place %d: route %s, want %s", i, c.route.ID, routes[i].ID)
-				}
-			}
-		})
 	}
 }
 

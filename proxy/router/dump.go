@@ -32,7 +32,7 @@ func (t *Table) Dump(w io.Writer) error {
 
 // candidatesOf returns the candidates of one host by precedence.
 func candidatesOf(p *paths) (all []*candidate) {
-	for _, l := range p.under("") {
+	for l := range p.Values() {
 		all = append(all, slices.Concat(l.lists[:]...)...)
 	}
 	slices.SortFunc(all, (*candidate).compare)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -127,7 +128,7 @@ func parse(lines ...string) *snapshot.Snapshot {
 var clusterC = (&snapshot.Cluster{Name: "c"}).Seal()
 
 func snapshotOf(routes ...*snapshot.Route) *snapshot.Snapshot {
-	return snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}})
+	return proxytest.Snapshot(proxytest.Parts{Routes: routes, Clusters: []*snapshot.Cluster{clusterC}})
 }
 
 // compile compiles a snapshot that must have no problem.

@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 // paths is the tree of one host over the bytes of normalised paths: an Exact path and a PathPrefix stand at their
 // value, a RegularExpression at the literal that each of its matches starts with.
-type paths = node[leaf]
+type paths = radix.Tree[leaf]
 
 // kind is how a candidate compares the path.
 type kind uint8
@@ -113,7 +114,7 @@ func findPath(p *paths, x *exchange.Exchange) *candidate {
 	}
 	var buf [16]step // more are rare and cost one allocation
 	steps := buf[:0]
-	for at, l := range p.along(path) {
+	for at, l := range p.Along(path) {
 		steps = append(steps, step{at, l})
 	}
 	if len(steps) == 0 {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/proxytest"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -182,11 +185,12 @@ func definedRegexp(pattern, text string) bool {
 func TestIncrementalCompileEqualsFromScratch(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 10 {
-		routes := randomRoutes(random, 20)
+		routes := placed(randomRoutes(random, 20))
 		clusters := []*snapshot.Cluster{clusterC}
 		var table *Table
 		for step := range 50 {
-			s := snapshot.New(snapshot.Snapshot{Routes: routes, Clusters: clusters})
+			s := proxytest.Snapshot(proxytest.Parts{Clusters: clusters})
+			s.Routes = radix.Collect(maps.All(routes))
 			var problems []Problem
 			table, problems = Compile(table, s, options())
 			scratch, want := Compile(nil, s, options())
@@ -202,7 +206,7 @@ func TestIncrementalCompileEqualsFromScratch(t *testing.T) {
 					t.Fatalf("step %d: %s %s: got %s, want %s", step, x.Request.Host, x.Request.Path, got, want)
 				}
 			}
-			routes = editRoutes(random, routes, step)
+			editRoutes(random, routes, step)
 			cluster := &snapshot.Cluster{Name: pick(random, "c", "c", "c", "d"), Host: pick(random, "", "", "h")}
 			clusters = []*snapshot.Cluster{cluster.Seal()}
 		}
@@ -222,31 +226,38 @@ func outcome(table *Table, x *exchange.Exchange) string {
 	return fmt.Sprint(x.RouteID(), x.Match, x.Upstream.Cluster, err)
 }
 
-// editRoutes returns the routes with some that came, went, changed, moved, or are equal copies. The IDs of new ones
-// are not used before.
-func editRoutes(random *rand.Rand, routes []*snapshot.Route, step int) []*snapshot.Route {
-	routes = slices.Clone(routes)
+// placed gives each route a place, with space between them.
+func placed(routes []*snapshot.Route) map[string]*snapshot.Route {
+	out := make(map[string]*snapshot.Route)
+	for i, r := range routes {
+		out[fmt.Sprintf("%02d", i)] = r
+	}
+	return out
+}
+
+// editRoutes has routes come, go, change, move, or be replaced by equal copies. The IDs of new ones are not used before.
+func editRoutes(random *rand.Rand, routes map[string]*snapshot.Route, step int) {
 	for i := range random.IntN(5) {
-		at := random.IntN(len(routes) + 1)
-		isEnd := at == len(routes)
+		// A place of its own, anywhere among the others.
+		free := fmt.Sprintf("%02d-%d-%d", random.IntN(25), step, i)
+		at := pick(random, append(slices.Sorted(maps.Keys(routes)), free)...)
 		switch what := random.IntN(5); {
-		case what == 0 || isEnd:
+		case what == 0 || at == free:
 			r := parseRoute(fmt.Sprintf("s%d-%d", step, i), randomLine(random))
 			if random.IntN(5) == 0 {
 				r.Filters = []snapshot.Filter{configured(pick(random, "fail", "panic", "tag"), "")}
 			}
-			routes = slices.Insert(routes, at, r.Seal())
+			routes[free] = r.Seal()
 		case what == 1:
-			routes = slices.Delete(routes, at, at+1)
+			delete(routes, at)
 		case what == 2:
 			routes[at] = parseRoute(routes[at].ID, randomLine(random)).Seal()
 		case what == 3:
-			r := routes[at]
-			routes = slices.Insert(slices.Delete(routes, at, at+1), random.IntN(len(routes)), r)
+			routes[free] = routes[at]
+			delete(routes, at)
 		default:
 			c := *routes[at]
 			routes[at] = c.Seal()
 		}
 	}
-	return routes
 }

@@ -25,8 +25,8 @@ type route struct {
 	whole time.Duration
 
 	spec *snapshot.Route
-	// order is the route's place in time: it ascends along snapshot.Routes.
-	order      uint64
+	// order is the route's key among those of the snapshot.
+	order      string
 	candidates []candidate
 	// uses are the keys, in the table's uses, of the clusters and secrets that the route was built from.
 	uses []string
@@ -53,7 +53,7 @@ type builder struct {
 }
 
 // build returns the compiled route, which serves in any case; an error says what could not be built.
-func (b *builder) build(spec *snapshot.Route, order uint64) (*route, error) {
+func (b *builder) build(spec *snapshot.Route, order string) (*route, error) {
 	b.route = &route{
 		spec: spec, order: order,
 		whole: time.Duration(spec.Timeouts.Request),
@@ -166,14 +166,14 @@ func (b *builder) buildReject(status int) (err error) {
 func (b *builder) env(filters []snapshot.Filter) filter.Env {
 	return filter.Env{Route: &b.route.Route, Now: b.Now, Secret: func(ref snapshot.Ref) ([]byte, error) {
 		if b.secret == nil || !b.mayRead(filters, ref) {
-			return nil, fmt.Errorf("secret %s: not named by the filter, or read too late", secretName(ref))
+			return nil, fmt.Errorf("secret %s: not named by the filter, or read too late", ref)
 		}
 		// Without a namespace it is the route's own.
 		ref.Namespace = cmp.Or(ref.Namespace, b.route.spec.Origin.Namespace)
-		b.route.uses = append(b.route.uses, useKey(useSecret, secretName(ref), b.route.ID))
-		s := b.secret(secretName(ref))
+		b.route.uses = append(b.route.uses, useKey(useSecret, ref.String(), b.route.ID))
+		s := b.secret(ref.String())
 		if s == nil {
-			return nil, fmt.Errorf("secret %s: not found", secretName(ref))
+			return nil, fmt.Errorf("secret %s: not found", ref)
 		}
 		return s.Value, nil
 	}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -139,7 +140,7 @@ func TestBackendsGetTheirShare(t *testing.T) {
 		{Cluster: "a", Weight: 1}, {Cluster: "nothing", Weight: 0}, {Cluster: "b", Weight: 2}, {Weight: 1, Reject: 500},
 	}
 	clusters := []*snapshot.Cluster{(&snapshot.Cluster{Name: "a"}).Seal(), (&snapshot.Cluster{Name: "b"}).Seal()}
-	r := New(compile(t, nil, snapshot.New(snapshot.Snapshot{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters})))
+	r := New(compile(t, nil, proxytest.Snapshot(proxytest.Parts{Routes: []*snapshot.Route{spec.Seal()}, Clusters: clusters})))
 	const n = 100_000
 	got := make(map[string]float64)
 	for range n {

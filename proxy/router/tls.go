@@ -3,9 +3,9 @@ package router
 import (
 	"crypto/tls"
 	"net/http"
-	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -13,56 +13,58 @@ import (
 // among the hosts of one certificate repeat it on a connection of its own.
 var errMisdirected = &exchange.Error{Status: http.StatusMisdirectedRequest, Code: "route.misdirected", Source: exchange.FromClient}
 
-// tlsPolicy is what policies can have in common. Equal ones are one pointer.
+// tlsPolicy is what policies can have in common.
 type tlsPolicy struct {
 	certificate snapshot.Ref
 	least       uint16 // the oldest version that is spoken
 }
 
-// policies has the TLS policies by the keys of their hosts; see hostKey. It never changes.
-type policies map[string]*tlsPolicy
+// policies has the TLS policies by the keys of their hosts; see hostKey.
+type policies radix.Tree[tlsPolicy]
 
-func compilePolicies(specs []*snapshot.TLSPolicy) policies {
-	p := make(policies, len(specs))
-	distinct := make(map[tlsPolicy]*tlsPolicy)
-	for _, s := range specs {
-		content := tlsPolicy{s.Certificate, tls.VersionTLS12}
-		if s.MinVersion == snapshot.TLS13 {
-			content.least = tls.VersionTLS13
-		}
-		if distinct[content] == nil {
-			distinct[content] = &content
-		}
-		p[hostKey(s.Host)] = distinct[content]
+func compilePolicy(s *snapshot.TLSPolicy) *tlsPolicy {
+	if s.MinVersion == snapshot.TLS13 {
+		return &tlsPolicy{s.Certificate, tls.VersionTLS13}
 	}
-	return p
+	return &tlsPolicy{s.Certificate, tls.VersionTLS12}
 }
 
-// updatePolicies takes over the TLS policies, if they changed.
+// updatePolicies takes over the TLS policies that changed.
 func (c *compiler) updatePolicies() {
-	if now := c.table.source.TLS; !slices.Equal(c.prev.TLS, now) {
-		c.table.policies = compilePolicies(now)
+	t := c.table
+	all := (*radix.Tree[tlsPolicy])(t.policies)
+	for host, change := range c.prev.TLS.Diff(t.source.TLS) {
+		var now *tlsPolicy
+		if change.New != nil {
+			now = compilePolicy(change.New)
+		}
+		all = all.Put(t.generation, hostKey(host), now)
 	}
+	t.policies = (*policies)(all)
 }
 
-// of returns the policy of a host: its own, else that of the longest wildcard, else the default, or nil.
-func (p policies) of(name string) *tlsPolicy {
-	if found := p[name]; found != nil {
-		return found
+// of returns the policy of a host: its own, else that of the longest wildcard, else the default; the zero value for none.
+func (p *policies) of(name string) tlsPolicy {
+	all := (*radix.Tree[tlsPolicy])(p)
+	if found := all.Get(name); found != nil {
+		return *found
 	}
 	for i := 1; i < len(name); i++ {
 		if name[i] == '.' {
-			if found := p[name[i:]]; found != nil {
-				return found
+			if found := all.Get(name[i:]); found != nil {
+				return *found
 			}
 		}
 	}
-	return p[""]
+	if found := all.Get(""); found != nil {
+		return *found
+	}
+	return tlsPolicy{}
 }
 
 // misdirects reports whether the host of x is to be secured otherwise than the connection is: by another certificate, or by a newer
 // version. The policies are those of now, which the handshake may not have known.
-func (p policies) misdirects(x *exchange.Exchange) bool {
+func (p *policies) misdirects(x *exchange.Exchange) bool {
 	switch {
 	case x.TLS == nil:
 		return false
@@ -70,5 +72,5 @@ func (p policies) misdirects(x *exchange.Exchange) bool {
 		return false // as nearly all are
 	}
 	host := p.of(x.Request.Host)
-	return host != p.of(x.TLS.ServerName) || host != nil && x.TLS.Version < host.least
+	return host != p.of(x.TLS.ServerName) || x.TLS.Version < host.least
 }

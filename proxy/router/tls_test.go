@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 // secured returns a snapshot with one route for any host and these policies, by host.
 func secured(list ...*snapshot.TLSPolicy) *snapshot.Snapshot {
 	s := *parse("* /")
-	s.TLS = list
+	s.TLS = proxytest.Snapshot(proxytest.Parts{TLS: list}).TLS
 	return snapshot.New(s)
 }
 

@@ -5,11 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 // Digest is a hash over the content of one part of a snapshot.
-type Digest [sha256.Size]byte
+type Digest = radix.Sum
 
 // Seal computes the route's digest and returns the route. A route must not change afterwards.
 func (r *Route) Seal() *Route { r.digest = digest(r); return r }
@@ -41,32 +42,18 @@ func (p *TLSPolicy) Seal() *TLSPolicy { p.digest = digest(p); return p }
 // Digest is the policy's content hash; zero before Seal.
 func (p *TLSPolicy) Digest() Digest { return p.digest }
 
-// New combines sealed parts, which must be in the order that Snapshot documents, into a snapshot with its Version.
-// It takes time linear in the number of parts, not in their size.
+// New combines sealed parts into a snapshot with its Version. What the parts share with a snapshot that was made before is
+// not hashed again.
 func New(s Snapshot) *Snapshot {
 	h := sha256.New()
 	h.Write(marshal(s.Listeners))
-	combine(h, s.Routes, (*Route).Digest)
-	combine(h, s.Clusters, (*Cluster).Digest)
-	combine(h, s.TLS, (*TLSPolicy).Digest)
-	combine(h, s.Secrets, (*Secret).Digest)
+	for _, sum := range []Digest{
+		s.Routes.Sum((*Route).Digest), s.Clusters.Sum((*Cluster).Digest), s.TLS.Sum((*TLSPolicy).Digest), s.Secrets.Sum((*Secret).Digest),
+	} {
+		h.Write(sum[:])
+	}
 	s.Version = hex.EncodeToString(h.Sum(nil))
 	return &s
-}
-
-// combine hashes a list by the digests of its parts, many at a time: each Write has a price of its own. A zero digest
-// ends the list, so that what moves from one list to another makes a difference.
-func combine[P any](h hash.Hash, parts []P, digestOf func(P) Digest) {
-	const block = 64 * sha256.Size
-	buf := make([]byte, 0, block+sha256.Size)
-	for _, p := range parts {
-		d := digestOf(p)
-		if buf = append(buf, d[:]...); len(buf) == block {
-			h.Write(buf)
-			buf = buf[:0]
-		}
-	}
-	h.Write(append(buf, make([]byte, sha256.Size)...))
 }
 
 func digest(v any) Digest { return sha256.Sum256(marshal(v)) }

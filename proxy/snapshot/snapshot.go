@@ -6,26 +6,26 @@ package snapshot
 import (
 	"cmp"
 	"slices"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
-// Snapshot is one complete wish. Its lists are sorted: Listeners, Clusters and Secrets by name, TLS by host, Routes by
-// age, namespace, name and rule index, which is the order that breaks ties between equally specific matches. Rules that
-// reject because a match of theirs could not be built come last, so that they take nothing away from an equal match.
+// Snapshot is one complete wish. Its trees share what they have in common with those of the snapshot before.
 type Snapshot struct {
 	// Version is the digest of all below, in lower-case hex. Equal versions mean equal content.
-	Version   string      `json:"version"`
+	Version string `json:"version"`
+	// Listeners are sorted by name.
 	Listeners []*Listener `json:"listeners,omitempty"`
-	Routes    []*Route    `json:"routes,omitempty"`
-	Clusters  []*Cluster  `json:"clusters,omitempty"`
-	// TLS says how connections to hosts are secured; one policy a host at most.
-	TLS     []*TLSPolicy `json:"tls,omitempty"`
-	Secrets []*Secret    `json:"secrets,omitempty"`
-}
-
-// HasCluster reports whether the snapshot has a cluster of that name.
-func (s *Snapshot) HasCluster(name string) bool {
-	_, ok := slices.BinarySearchFunc(s.Clusters, name, func(c *Cluster, name string) int { return cmp.Compare(c.Name, name) })
-	return ok
+	// Routes stand in the order that breaks ties between equally specific matches: by age, namespace, name and rule index.
+	// Rules that reject because a match of theirs could not be built come last, so that they take nothing away from an
+	// equal match. Their keys mean nothing but that order.
+	Routes *radix.Tree[Route] `json:"routes,omitempty"`
+	// Clusters stand by name.
+	Clusters *radix.Tree[Cluster] `json:"clusters,omitempty"`
+	// TLS says, by host, how connections to it are secured.
+	TLS *radix.Tree[TLSPolicy] `json:"tls,omitempty"`
+	// Secrets stand by the text of their Ref.
+	Secrets *radix.Tree[Secret] `json:"secrets,omitempty"`
 }
 
 // Protocol is what a listener or a cluster speaks.
@@ -191,6 +191,9 @@ type Ref struct {
 	Name      string `json:"name"`
 	Key       string `json:"key"`
 }
+
+// String is "namespace/name/key".
+func (r Ref) String() string { return r.Namespace + "/" + r.Name + "/" + r.Key }
 
 // Secret is the value that a Ref names.
 type Secret struct {

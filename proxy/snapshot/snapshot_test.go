@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 func predicates(n int) []Predicate {
@@ -122,28 +124,37 @@ func TestVersionCoversEveryPartAndItsPlace(t *testing.T) {
 	for name, s := range map[string]*Snapshot{
 		"empty":         New(Snapshot{}),
 		"listener":      New(Snapshot{Listeners: []*Listener{listener}}),
-		"route":         New(Snapshot{Routes: []*Route{route("a")}}),
-		"two routes":    New(Snapshot{Routes: []*Route{route("a"), route("b")}}),
-		"other order":   New(Snapshot{Routes: []*Route{route("b"), route("a")}}),
-		"cluster":       New(Snapshot{Clusters: []*Cluster{cluster("a")}}),
-		"other cluster": New(Snapshot{Clusters: []*Cluster{cluster("b")}}),
-		"secret":        New(Snapshot{Secrets: []*Secret{secret("a")}}),
-		"TLS":           New(Snapshot{TLS: []*TLSPolicy{(&TLSPolicy{Host: "a"}).Seal()}}),
-		"other TLS":     New(Snapshot{TLS: []*TLSPolicy{(&TLSPolicy{Host: "a", MinVersion: TLS13}).Seal()}}),
-		"other secret":  New(Snapshot{Secrets: []*Secret{secret("b")}}),
+		"route":         New(Snapshot{Routes: listed(route("a"))}),
+		"two routes":    New(Snapshot{Routes: listed(route("a"), route("b"))}),
+		"other order":   New(Snapshot{Routes: listed(route("b"), route("a"))}),
+		"cluster":       New(Snapshot{Clusters: listed(cluster("a"))}),
+		"other cluster": New(Snapshot{Clusters: listed(cluster("b"))}),
+		"secret":        New(Snapshot{Secrets: listed(secret("a"))}),
+		"TLS":           New(Snapshot{TLS: listed((&TLSPolicy{Host: "a"}).Seal())}),
+		"other TLS":     New(Snapshot{TLS: listed((&TLSPolicy{Host: "a", MinVersion: TLS13}).Seal())}),
+		"other secret":  New(Snapshot{Secrets: listed(secret("b"))}),
 	} {
 		if other, ok := seen[s.Version]; ok {
 			t.Errorf("%s has the version of %s", name, other)
 		}
 		seen[s.Version] = name
 	}
-	if a, b := New(Snapshot{Routes: []*Route{route("a")}}), New(Snapshot{Routes: []*Route{route("a")}}); a.Version != b.Version {
+	if a, b := New(Snapshot{Routes: listed(route("a"))}), New(Snapshot{Routes: listed(route("a"))}); a.Version != b.Version {
 		t.Error("equal snapshots have different versions")
 	}
 }
 
+// listed are parts by their place in the list.
+func listed[T any](parts ...*T) *radix.Tree[T] {
+	var b radix.Builder[T]
+	for i, p := range parts {
+		b.Put(fmt.Sprint(i), p)
+	}
+	return b.Tree()
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
-	s := New(Snapshot{Secrets: []*Secret{(&Secret{Ref: Ref{"ns", "name", "key"}, Value: PrivateBytes("hunter2")}).Seal()}})
+	s := New(Snapshot{Secrets: listed((&Secret{Ref: Ref{"ns", "name", "key"}, Value: PrivateBytes("hunter2")}).Seal())})
 	marshalled, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +164,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		t.Errorf("JSON (-want +got):\n%s", diff)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if got := fmt.Sprintf(verb, s.Secrets[0].Value); got != redacted {
+		if got := fmt.Sprintf(verb, s.Secrets.Get("0").Value); got != redacted {
 			t.Errorf("%s prints %q", verb, got)
 		}
 	}

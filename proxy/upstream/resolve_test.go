@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,8 +106,8 @@ func TestARetiredClusterIsNoLongerResolved(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	none := func(string) bool { return false }
-	g.store.Retain(none)
-	g.store.Retain(none)
+	g.store.Retain(slices.Values([]string{}), none)
+	g.store.Retain(slices.Values([]string{}), none)
 	g.names.keep(ctx, g.handler.resolved) // returns, though ctx goes on
 	if len(g.names.known) != 0 || ctx.Err() != nil {
 		t.Error("the name is still known")

@@ -90,14 +90,16 @@ func accept(t *testing.T, object map[string]any) {
 		Routes: objects.Routes, Policies: objects.Policies, Services: services(objects.Routes), Grants: objects.Grants,
 		Secrets: certificates(objects.Routes), Options: translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
-	if len(statuses) != 1 {
-		t.Fatalf("%d objects have a status, want the example's alone", len(statuses))
+	if statuses.Len() != 1 {
+		t.Fatalf("%d objects have a status, want the example's alone", statuses.Len())
 	}
 	accepted := false
-	for _, c := range statuses[0].Conditions {
-		accepted = accepted || c.Type == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionTrue
-		if c.Status == metav1.ConditionFalse {
-			t.Errorf("%s=False, %s: %s", c.Type, c.Reason, c.Message)
+	for s := range statuses.Values() {
+		for _, c := range s.Conditions {
+			accepted = accepted || c.Type == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionTrue
+			if c.Status == metav1.ConditionFalse {
+				t.Errorf("%s=False, %s: %s", c.Type, c.Reason, c.Message)
+			}
 		}
 	}
 	if !accepted {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/controllers"
-	"github.com/penstock/penstock/proxy/live"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -44,16 +43,16 @@ func (g *gateway) Apply(s *snapshot.Snapshot) (problems []controllers.Problem) {
 			g.first = s
 		}
 		g.applies++
-		if g.fewest < 0 || len(s.Routes) < g.fewest {
-			g.fewest = len(s.Routes)
+		if g.fewest < 0 || s.Routes.Len() < g.fewest {
+			g.fewest = s.Routes.Len()
 		}
-		for _, c := range s.Clusters {
+		for c := range s.Clusters.Values() {
 			if _, ok := g.endpoints[c.Name]; !ok {
 				g.early = append(g.early, c.Name)
 			}
 		}
 	})
-	for _, r := range s.Routes {
+	for r := range s.Routes.Values() {
 		if g.refuse == nil {
 			break
 		}
@@ -72,15 +71,6 @@ func (g *gateway) Snapshot() *snapshot.Snapshot {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.served
-}
-
-func (g *gateway) Endpoints() (out []live.ClusterEndpoints) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for name, e := range g.endpoints {
-		out = append(out, live.ClusterEndpoints{Cluster: name, Endpoints: e})
-	}
-	return out
 }
 
 func (g *gateway) change(f func()) {
@@ -130,7 +120,7 @@ func (g *gateway) awaitAddresses(t *testing.T, cluster string, addresses ...stri
 }
 
 func (g *gateway) ids() (out []string) {
-	for _, r := range g.served.Routes {
+	for r := range g.served.Routes.Values() {
 		out = append(out, r.ID)
 	}
 	slices.Sort(out)

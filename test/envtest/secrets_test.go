@@ -66,10 +66,9 @@ func (g *gateway) awaitCertificate(t *testing.T, namespace, name string, want []
 }
 
 func certificateIn(s *snapshot.Snapshot, namespace, name string) []byte {
-	for _, secret := range s.Secrets {
-		if secret.Ref == (snapshot.Ref{Namespace: namespace, Name: name, Key: corev1.TLSCertKey}) {
-			return secret.Value
-		}
+	ref := snapshot.Ref{Namespace: namespace, Name: name, Key: corev1.TLSCertKey}
+	if found := s.Secrets.Get(ref.String()); found != nil {
+		return found.Value
 	}
 	return nil
 }
@@ -264,8 +263,8 @@ func TestTheFirstSnapshotHasTheCertificates(t *testing.T) {
 	for _, access := range []controllers.SecretAccess{controllers.SecretsReferenced, controllers.SecretsAll} {
 		r := start(t, class, func(o *controllers.Options) { o.Secrets, o.Namespaces = access, []string{ns} })
 		r.awaitReady(t)
-		if first := r.gateway.first; len(first.TLS) != 3 || len(first.Secrets) != 6 {
-			t.Errorf("%s: %d policies with %d values, want 3 with 6", access, len(first.TLS), len(first.Secrets))
+		if first := r.gateway.first; first.TLS.Len() != 3 || first.Secrets.Len() != 6 {
+			t.Errorf("%s: %d policies with %d values, want 3 with 6", access, first.TLS.Len(), first.Secrets.Len())
 		}
 		r.stop()
 	}

@@ -17,7 +17,7 @@ const module = "github.com/penstock/penstock/"
 // floors are the levels of docs/architecture.md, lowest first. A package may import only from floors below its own,
 // and what peers allows on its own floor.
 var floors = [][]string{
-	{"api/v1alpha1", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "config/crd"},
+	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "config/crd"},
 	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe"},
 	{"proxy/filter/*", "proxy/upstream"},
 	{"proxy/router", "proxy/listener", "proxy/engine", "proxy/filter/builtin"},
@@ -29,6 +29,7 @@ var floors = [][]string{
 // peers are the imports allowed within a floor, each for a reason.
 var peers = map[string][]string{
 	"proxy/http1":           {"proxy/exchange"},     // the codec fills exchanges
+	"proxy/snapshot":        {"proxy/radix"},        // its lists
 	"proxy/live":            {"proxy/snapshot"},     // endpoints arrive as plain data
 	"controllers/translate": {"controllers/status"}, // conditions are made in one place
 	"controllers":           {"controllers/*"},      // the reconciler drives its parts
