@@ -3,9 +3,9 @@ package listener
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 
+	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -125,11 +125,14 @@ func BenchmarkRotateOne(b *testing.B) {
 		policies[i] = policyFor(fmt.Sprintf("h%05d.example.com %s", i, name))
 		values = append(values, sealed(name, both[0])...)
 	}
-	s.Secure(policies, values)
+	parts := proxytest.Snapshot(proxytest.Parts{TLS: policies, Secrets: values})
+	s.Secure(parts.TLS, parts.Secrets)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		values = slices.Clone(values)
-		copy(values[n:], sealed("s05000", both[i%2]))
-		s.Secure(policies, values)
+		secrets := parts.Secrets
+		for _, v := range sealed("s05000", both[i%2]) {
+			secrets = secrets.Put(uint64(i+1), v.Ref.String(), v)
+		}
+		s.Secure(parts.TLS, secrets)
 	}
 }
