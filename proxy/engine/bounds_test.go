@@ -38,7 +38,7 @@ func TestABodyThatTricklesIsCutOff(t *testing.T) {
 	c := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Body: long, MinRate: 1 << 30, Grace: short}}).dial()
 	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
 	go func() {
-		for err := error(nil); err == nil; time.Sleep(time.Millisecond) { // a byte now and then, until the connection ends
+		for err := error(nil); err == nil; <-time.After(time.Millisecond) { // a byte now and then, until the connection ends
 			_, err = c.Write([]byte("x"))
 		}
 	}()

@@ -89,7 +89,7 @@ func (s *socket) reset() {
 	}
 	_ = s.tcp.SetLinger(0) // Without it the client can't tell; there is nothing else to do.
 	if !s.plain {
-		s.tcp.Close() // before TLS says that all is well
+		_ = s.tcp.Close() // before TLS says that all is well
 	}
 }
 
