@@ -49,7 +49,7 @@ conformance: build ## Hold the binary against the suites of others, whose cases 
 	@hack/conformance/run.sh
 
 .PHONY: bench
-bench: bench-micro bench-figures bench-peers ## Measure everything that docs/benchmarks.md states
+bench: bench-micro bench-figures bench-peers bench-tls bench-dataplane bench-soak ## Measure everything that docs/benchmarks.md states
 
 .PHONY: bench-micro
 bench-micro: ## Run the micro-benchmarks
@@ -62,7 +62,22 @@ bench-figures: build ## Measure with the controller on, against a real API serve
 
 .PHONY: bench-peers
 bench-peers: build ## Compare plain proxying with nginx, HAProxy and net/http's ReverseProxy
-	hack/bench/run.sh $(BENCHFLAGS)
+	@for connections in 50 200; do for path in / /1k; do \
+		hack/bench/run.sh --connections $$connections --path $$path $(BENCHFLAGS); \
+	done; done; \
+	hack/bench/run.sh --path /64k $(BENCHFLAGS)
+
+.PHONY: bench-tls
+bench-tls: build ## Compare requests on kept TLS connections, and full handshakes
+	@for new in "" --new; do hack/bench/run.sh $$new $(BENCHFLAGS) penstock-tls nginx-tls haproxy-tls; done
+
+.PHONY: bench-dataplane
+bench-dataplane: build ## Measure latency, allocations, system calls, idle connections and a CPU quota
+	@for figure in latency cost idle quota; do hack/bench/run.sh $$figure $(BENCHFLAGS); done
+
+.PHONY: bench-soak
+bench-soak: build ## Watch memory and failures over ten minutes of load and changes
+	hack/bench/run.sh soak
 
 ##@ Before a commit
 

@@ -2,15 +2,23 @@
 // request sent is answered, or counted as an error. With -b it also plays the backends, in the same loop, so that load and
 // backends together take one core and no switches between processes.
 //
-//   load -p PORT -c CONNECTIONS -t SECONDS [-r REQUESTS_A_SECOND] [-u PATH] [-H HOST] [-b PORT,PORT,...]
+//   load -p PORT -c CONNECTIONS -t SECONDS [-r REQUESTS_A_SECOND [-s]] [-u PATH] [-H HOSTS] [-T] [-n] [-b PORT,PORT,...]
+//   load -p PORT -c CONNECTIONS -i [-u PATH] [-H HOSTS] [-T] [-b PORT,PORT,...]
 //
 // Without -r each connection sends as soon as it is answered. With -r requests have a timetable, and latency counts from
-// the scheduled time, so that a stall of the target is not hidden by sending less.
+// the scheduled time, so that a stall of the target is not hidden by sending less; what could not even be sent within
+// PATIENCE after the end counts as an error. -s sleeps until the next request is due, and leaves the core to others.
+//
+// Connections ask for app0.example.com to app(HOSTS-1).example.com in turn. -T speaks TLS 1.3; -n takes a new connection for
+// each request, whose handshake must be a full one. -i makes one request on each connection, says "ready", and keeps them
+// all idle until its input ends; those that the target has closed by then are errors.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 16 << 10, BUCKETS = 1 << 20, EVENTS = 512 };
+// HEAD_MAX leaves room for a whole TLS record after an unfinished head: OpenSSL then never holds back what epoll can't see.
+enum { HEAD_MAX = 32 << 10, BUCKETS = 1 << 20, EVENTS = 512 };
 static const long SECOND = 1000000000L; // in nanoseconds
+static const long PATIENCE = 5 * SECOND;
 
 enum kind { LISTENER, SERVER, CLIENT };
 
@@ -33,6 +43,9 @@ struct conn {
 	const char *out;      // SERVER: what is still to be written
 	size_t out_left;
 	int blocked;          // SERVER: the socket is full, EPOLLOUT is watched
+	SSL *tls;             // CLIENT: only with -T
+	int host;             // CLIENT: which of the requests it sends
+	int unsent;           // CLIENT: the request waits for the handshake
 	long started;         // CLIENT: when the request was due, in ns; 0 while idle
 	long body_left;       // CLIENT: bytes of the answer's body still to come, -1 while in its head
 	struct conn *next_idle;
@@ -40,8 +53,11 @@ struct conn {
 
 static int poller;
 static int target;
-static char request[4096];
-static int request_len;
+static SSL_CTX *tls; // with -T
+static int renew;    // -n
+static int hold;     // -i
+static struct { char host[64], bytes[1024]; int len; } *requests; // one a host
+static int hosts = 1;
 static struct { char *bytes; size_t len; } answers[3]; // 100 B, 1 KiB, 64 KiB
 
 static struct conn *idle; // connections without a request, only with -r
@@ -111,6 +127,10 @@ static void accept_all(struct conn *l) {
 }
 
 static void drop(struct conn *c) {
+	if (c->tls) {
+		SSL_shutdown(c->tls);
+		SSL_free(c->tls);
+	}
 	close(c->fd);
 	free(c);
 }
@@ -155,10 +175,38 @@ static void serve(struct conn *c, unsigned events) {
 // Load
 
 static struct conn *dial(void) {
+	static int dialled;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in a = loopback(target);
 	if (connect(fd, (void *)&a, sizeof a)) die("connect");
-	return adopt(CLIENT, fd);
+	struct conn *c = adopt(CLIENT, fd);
+	c->host = dialled++ % hosts;
+	if (tls) {
+		c->tls = SSL_new(tls);
+		SSL_set_fd(c->tls, fd);
+		SSL_set_tlsext_host_name(c->tls, requests[c->host].host);
+		SSL_set_connect_state(c->tls);
+	}
+	return c;
+}
+
+// get is read(2), through TLS where the connection speaks it.
+static ssize_t get(struct conn *c, void *buf, size_t size) {
+	if (!c->tls) return read(c->fd, buf, size);
+	ERR_clear_error();
+	int n = SSL_read(c->tls, buf, size);
+	if (n > 0) return n;
+	errno = SSL_get_error(c->tls, n) == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+	return -1;
+}
+
+// put sends the request, or goes on with the handshake before it. Failures are left for the read that follows.
+static void put(struct conn *c) {
+	const char *bytes = requests[c->host].bytes;
+	int len = requests[c->host].len;
+	ERR_clear_error();
+	int n = c->tls ? SSL_write(c->tls, bytes, len) : write(c->fd, bytes, len);
+	c->unsent = n <= 0 && c->tls && SSL_get_error(c->tls, n) == SSL_ERROR_WANT_READ;
 }
 
 static void rest(struct conn *c) {
@@ -173,15 +221,13 @@ static void send_request(struct conn *c, long due) {
 	c->used = 0;
 	sent++;
 	outstanding++;
-	if (write(c->fd, request, request_len) != request_len) errors++; // the read that follows finds it closed
+	put(c);
 }
 
-// lost replaces a connection that the target closed; a request without answer is an error.
+// lost replaces a connection that the target closed; a request without answer is an error, and so is a close with -i.
 static void lost(struct conn *c) {
-	if (c->started) {
-		errors++;
-		outstanding--;
-	}
+	if (c->started || hold) errors++;
+	if (c->started) outstanding--;
 	for (struct conn **p = &idle; *p; p = &(*p)->next_idle) {
 		if (*p == c) {
 			*p = c->next_idle;
@@ -206,8 +252,10 @@ static long head(struct conn *c) {
 // receive returns true when the answer is complete.
 static int receive(struct conn *c) {
 	static char body[256 << 10];
+	if (c->unsent) put(c);
+	if (c->unsent) return 0;
 	int in_head = c->body_left < 0;
-	ssize_t n = in_head ? read(c->fd, c->buf + c->used, HEAD_MAX - 1 - c->used) : read(c->fd, body, sizeof body);
+	ssize_t n = in_head ? get(c, c->buf + c->used, HEAD_MAX - 1 - c->used) : get(c, body, sizeof body);
 	if (n < 0 && errno == EAGAIN) return 0;
 	if (n <= 0 || !c->started) {
 		lost(c);
@@ -227,9 +275,18 @@ static int receive(struct conn *c) {
 	return 1;
 }
 
-static void turn(int timeout_ms, int send_more, int paced) {
+// next_conn is what the next request goes over: the same connection, or with -n a new one.
+static struct conn *next_conn(struct conn *c) {
+	if (!renew) return c;
+	if (c->tls && SSL_session_reused(c->tls)) errors++;
+	drop(c);
+	return dial();
+}
+
+static void turn(long timeout, int send_more) {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(poller, events, EVENTS, timeout_ms);
+	struct timespec wait = {timeout / SECOND, timeout % SECOND};
+	int n = epoll_pwait2(poller, events, EVENTS, &wait, NULL);
 	for (int i = 0; i < n; i++) {
 		struct conn *c = events[i].data.ptr;
 		switch (c->kind) {
@@ -237,26 +294,67 @@ static void turn(int timeout_ms, int send_more, int paced) {
 		case SERVER: serve(c, events[i].events); break;
 		case CLIENT:
 			if (!receive(c)) break;
-			if (send_more && !paced) send_request(c, now());
+			long t = now();
+			c = next_conn(c);
+			if (send_more) send_request(c, t);
 			else rest(c);
 		}
 	}
 }
 
-static void run(double seconds, double rate) {
-	long start = now(), end = start + (long)(seconds * SECOND), due = start, t;
-	double gap = rate > 0 ? SECOND / rate : 0;
-	for (long issued = 0; (t = now()) < end;) {
-		while (idle && due <= t) {
-			struct conn *c = idle;
-			idle = c->next_idle;
-			send_request(c, rate > 0 ? due : t);
-			if (rate > 0) due = start + (long)(++issued * gap);
-		}
-		turn(0, 1, rate > 0);
+static void send_idle(long due) {
+	struct conn *c = idle;
+	idle = c->next_idle;
+	send_request(c, due);
+}
+
+static void saturate(long end) {
+	for (long t; (t = now()) < end;) {
+		while (idle) send_idle(t);
+		turn(0, 1);
 	}
-	for (long last = end + 5 * SECOND; outstanding > 0 && now() < last;) turn(10, 0, 1);
+}
+
+// pace sends by the timetable, late where no connection is free, and counts what it can't send at all.
+static void pace(long start, long end, double rate, int sleepy) {
+	long planned = (end - start) / (double)SECOND * rate, issued = 0;
+	for (long t, due = start; issued < planned && (t = now()) < end + PATIENCE;) {
+		for (; idle && due <= t && issued < planned; due = start + (long)(++issued * SECOND / rate)) send_idle(due);
+		turn(!sleepy ? 0 : due > t ? due - t : SECOND / 1000, 0);
+	}
+	errors += planned - issued;
+}
+
+// run returns how long it took, in seconds.
+static double run(double seconds, double rate, int sleepy) {
+	long start = now(), end = start + (long)(seconds * SECOND);
+	if (rate > 0) pace(start, end, rate, sleepy);
+	else saturate(end);
+	for (long last = now() + PATIENCE; outstanding > 0 && now() < last;) turn(SECOND / 100, 0);
 	errors += outstanding; // never answered
+	return (now() - start) / (double)SECOND;
+}
+
+// occupy makes one request on each idle connection, one after the other, and waits with all of them open.
+static double occupy(int connections) {
+	long start = now();
+	for (int i = 0; i < connections; i++) {
+		send_request(dial(), now());
+		for (long last = now() + PATIENCE; outstanding > 0; turn(SECOND / 100, 0)) {
+			if (now() > last) die("no answer");
+		}
+	}
+	double took = (now() - start) / (double)SECOND;
+	printf("ready\n");
+	fflush(stdout);
+	while (getchar() != EOF) {
+	}
+	for (struct conn *c = idle; c; c = c->next_idle) {
+		char byte;
+		ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN)) errors++;
+	}
+	return took;
 }
 
 static void report(double seconds) {
@@ -272,19 +370,46 @@ static void report(double seconds) {
 	printf("}\n");
 }
 
+// prepare_requests writes a browser's request for each host.
+static void prepare_requests(const char *path) {
+	requests = calloc(hosts, sizeof *requests);
+	if (!requests) die("calloc");
+	for (int i = 0; i < hosts; i++) {
+		snprintf(requests[i].host, sizeof requests[i].host, "app%d.example.com", i);
+		requests[i].len = snprintf(requests[i].bytes, sizeof requests[i].bytes,
+		    "GET %s HTTP/1.1\r\nHost: %s\r\n"
+		    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+		    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+		    "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nX-Api-Key: key-7\r\n"
+		    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\r\n",
+		    path, requests[i].host);
+	}
+}
+
+// prepare_tls never offers a session again: a new SSL knows none.
+static void prepare_tls(void) {
+	tls = SSL_CTX_new(TLS_client_method());
+	if (!tls || !SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION)) die("TLS");
+	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
+}
+
 int main(int argc, char **argv) {
-	int connections = 50, option;
+	int connections = 50, sleepy = 0, option;
 	double seconds = 5, rate = 0;
-	const char *path = "/", *host = "app7.example.com";
+	const char *path = "/";
 	char *backends = NULL;
-	while ((option = getopt(argc, argv, "p:c:t:r:u:H:b:")) != -1) {
+	while ((option = getopt(argc, argv, "p:c:t:r:su:H:Tnib:")) != -1) {
 		switch (option) {
 		case 'p': target = atoi(optarg); break;
 		case 'c': connections = atoi(optarg); break;
 		case 't': seconds = atof(optarg); break;
 		case 'r': rate = atof(optarg); break;
+		case 's': sleepy = 1; break;
 		case 'u': path = optarg; break;
-		case 'H': host = optarg; break;
+		case 'H': hosts = atoi(optarg); break;
+		case 'T': prepare_tls(); break;
+		case 'n': renew = 1; break;
+		case 'i': hold = 1; break;
 		case 'b': backends = optarg; break;
 		default: return 2;
 		}
@@ -292,16 +417,14 @@ int main(int argc, char **argv) {
 	signal(SIGPIPE, SIG_IGN);
 	poller = epoll_create1(0);
 	prepare_answers();
+	prepare_requests(path);
 	for (char *p = backends ? strtok(backends, ",") : NULL; p; p = strtok(NULL, ",")) listen_on(atoi(p));
-	request_len = snprintf(request, sizeof request,
-	    "GET %s HTTP/1.1\r\nHost: %s\r\n"
-	    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-	    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
-	    "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nX-Api-Key: key-7\r\n"
-	    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\r\n",
-	    path, host);
-	for (int i = 0; i < connections; i++) rest(dial());
-	run(seconds, rate);
+	if (hold) {
+		seconds = occupy(connections);
+	} else {
+		for (int i = 0; i < connections; i++) rest(dial());
+		seconds = run(seconds, rate, sleepy);
+	}
 	report(seconds);
 	return 0;
 }
