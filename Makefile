@@ -58,7 +58,7 @@ bench-micro: ## Run the micro-benchmarks
 .PHONY: bench-figures
 bench-figures: build ## Measure with the controller on, against a real API server
 	@assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
-	KUBEBUILDER_ASSETS=$$assets hack/figures/run.sh latency churn memory cost
+	KUBEBUILDER_ASSETS=$$assets hack/figures/run.sh latency churn memory cost relist
 
 .PHONY: bench-peers
 bench-peers: build ## Compare plain proxying with nginx, HAProxy and net/http's ReverseProxy

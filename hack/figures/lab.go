@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +39,7 @@ const (
 type lab struct {
 	client.Client
 	env      *envtest.Environment
+	binary   string
 	gateway  *exec.Cmd
 	dir      string
 	routes   int
@@ -52,20 +51,21 @@ func newLab(ctx context.Context, binary string, routes int) (*lab, error) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	l := &lab{routes: routes, env: &envtest.Environment{CRDDirectoryPaths: []string{"config/crd/bases"}, ErrorIfCRDPathMissing: true}}
-	// In a namespace without a default route it can't find an address of its own to announce.
-	l.env.ControlPlane.GetAPIServer().Configure().Set("advertise-address", "192.0.2.2")
+	l := &lab{binary: binary, routes: routes, env: &envtest.Environment{CRDDirectoryPaths: []string{"config/crd/bases"}, ErrorIfCRDPathMissing: true}}
 	var err error
 	if l.dir, err = os.MkdirTemp("", "penstock-figures-"); err != nil {
 		return nil, err
 	}
+	if err := l.configure(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(l.dir))
+	}
 	cfg, err := l.env.Start()
 	if err != nil {
-		return nil, errors.Join(err, l.env.Stop())
+		return nil, errors.Join(err, l.env.Stop(), os.RemoveAll(l.dir))
 	}
 	cfg.QPS, cfg.Burst = -1, -1
 	if l.Client, err = client.New(cfg, client.Options{Scheme: scheme}); err == nil {
-		err = errors.Join(l.startBackends(ctx), l.startGateway(ctx, binary))
+		err = errors.Join(l.startBackends(ctx), l.startGateway(ctx, l.apiAddress()))
 	}
 	if err != nil {
 		err = errors.Join(err, l.lastWords())
@@ -84,15 +84,19 @@ func (l *lab) lastWords() error {
 func (l *lab) log() string { return filepath.Join(l.dir, "log") }
 
 func (l *lab) close() {
-	if l.gateway != nil && l.gateway.Process != nil {
-		_ = l.gateway.Process.Signal(syscall.SIGTERM)
-		_ = l.gateway.Wait()
-	}
+	l.stopGateway()
 	for _, b := range l.backends {
 		_ = b.Close()
 	}
 	_ = l.env.Stop()
 	_ = os.RemoveAll(l.dir)
+}
+
+func (l *lab) stopGateway() {
+	if l.gateway != nil && l.gateway.Process != nil {
+		_ = l.gateway.Process.Signal(syscall.SIGTERM)
+		_ = l.gateway.Wait()
+	}
 }
 
 // startBackends starts three backends on one port of three addresses (see run.sh), as pods of one Service would be.
@@ -131,8 +135,14 @@ func slice(ips ...string) *discoveryv1.EndpointSlice {
 	return s
 }
 
-func (l *lab) startGateway(ctx context.Context, binary string) error {
-	user, err := l.env.AddUser(envtest.User{Name: "penstock", Groups: []string{"system:masters"}}, nil)
+func (l *lab) apiAddress() string {
+	s := l.env.ControlPlane.GetAPIServer()
+	return net.JoinHostPort(s.Address, s.Port)
+}
+
+// startGateway starts the gateway, for which the API server is at an address, and waits until it is ready.
+func (l *lab) startGateway(ctx context.Context, api string) error {
+	user, err := l.env.AddUser(envtest.User{Name: gatewayUser, Groups: []string{"system:masters"}}, nil)
 	if err != nil {
 		return err
 	}
@@ -140,6 +150,7 @@ func (l *lab) startGateway(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
+	config = bytes.ReplaceAll(config, []byte(l.apiAddress()), []byte(api))
 	kubeconfig := filepath.Join(l.dir, "kubeconfig")
 	if err := os.WriteFile(kubeconfig, config, 0o600); err != nil {
 		return err
@@ -149,7 +160,7 @@ func (l *lab) startGateway(ctx context.Context, binary string) error {
 		return err
 	}
 	defer log.Close()
-	l.gateway = exec.Command(binary, "serve", "--kubeconfig", kubeconfig, "--bind-address=127.0.0.1",
+	l.gateway = exec.Command(l.binary, "serve", "--kubeconfig", kubeconfig, "--bind-address=127.0.0.1",
 		fmt.Sprintf("--http-port=%d", httpPort), "--https-port=0", fmt.Sprintf("--admin-address=127.0.0.1:%d", adminPort), fmt.Sprintf("--debug-address=127.0.0.1:%d", debugPort),
 		"--state-dir", filepath.Join(l.dir, "state"), "--leader-election-namespace", namespace)
 	l.gateway.Stdout, l.gateway.Stderr = log, log
@@ -232,63 +243,4 @@ func eventually(ctx context.Context, limit time.Duration, what string, done func
 		case <-time.After(time.Millisecond):
 		}
 	}
-}
-
-// resident is the gateway's resident memory in bytes.
-func (l *lab) resident() (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.gateway.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("no VmRSS")
-}
-
-// cpu is the gateway's processor time so far; the kernel counts it in steps of 10 ms.
-func (l *lab) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.gateway.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	user, err1 := strconv.Atoi(f[11])
-	system, err2 := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
-}
-
-// metric reads one sample from the gateway's metrics.
-func (l *lab) metric(name string) (float64, error) {
-	values, err := l.metrics(name)
-	if err != nil {
-		return 0, err
-	}
-	return values[0], nil
-}
-
-// metrics reads samples from one scrape of the gateway's metrics.
-func (l *lab) metrics(names ...string) ([]float64, error) {
-	r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", adminPort))
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	values, found := make([]float64, len(names)), 0
-	for s := bufio.NewScanner(r.Body); s.Scan(); {
-		name, text, _ := strings.Cut(s.Text(), " ")
-		if i := slices.Index(names, name); i >= 0 {
-			if values[i], err = strconv.ParseFloat(text, 64); err != nil {
-				return nil, err
-			}
-			found++
-		}
-	}
-	if found != len(names) {
-		return nil, fmt.Errorf("%d of the metrics %v", found, names)
-	}
-	return values, nil
 }

@@ -16,13 +16,16 @@ import (
 
 var figures = []struct {
 	name, about string
-	run         func(context.Context, *lab) error
+	parts       []func(context.Context, *lab) error
 }{
-	{"latency", "time from the create of a route to its first 200, added one by one to -routes", latency},
-	{"churn", "failed requests during 100 route changes and 100 endpoint changes under load", churn},
-	{"memory", "resident memory at -routes, and after as many changes again", memory},
-	{"cost", "CPU and allocated bytes of one change, at 100, 1,000 and 10,000 routes, in both shapes", cost},
+	{"latency", "time from the create of a route to its first 200, added one by one to -routes", parts(latency)},
+	{"churn", "failed requests during 100 route changes and 100 endpoint changes under load", parts(churn)},
+	{"memory", "resident memory at -routes, and after as many changes again", parts(memory)},
+	{"cost", "CPU and allocated bytes of one change, at 100, 1,000 and 10,000 routes, in both shapes", parts(costOfHosts, costOfPaths)},
+	{"relist", "p99 of requests while every informer lists -routes and all else anew, beside the same without", parts(relist)},
 }
+
+func parts(all ...func(context.Context, *lab) error) []func(context.Context, *lab) error { return all }
 
 func main() {
 	binary := flag.String("binary", "bin/penstock", "the binary to measure")
@@ -46,18 +49,27 @@ func main() {
 	}
 }
 
-// measure runs one figure in a laboratory of its own, so that none sees another's leftovers.
 func measure(ctx context.Context, name, binary string, routes int) error {
 	for _, f := range figures {
 		if f.name != name {
 			continue
 		}
-		l, err := newLab(ctx, binary, routes)
-		if err != nil {
-			return err
+		for _, part := range f.parts {
+			if err := measurePart(ctx, part, binary, routes); err != nil {
+				return err
+			}
 		}
-		defer l.close()
-		return f.run(ctx, l)
+		return nil
 	}
 	return fmt.Errorf("no such figure")
+}
+
+// measurePart runs in a laboratory of its own, so that no part sees another's leftovers.
+func measurePart(ctx context.Context, part func(context.Context, *lab) error, binary string, routes int) error {
+	l, err := newLab(ctx, binary, routes)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return part(ctx, l)
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -27,13 +30,30 @@ func each(ctx context.Context, from, to int, do func(context.Context, int) error
 	return g.Wait()
 }
 
-// fill creates the routes from..to and waits until the last one serves.
+// fill has kubectl create the routes from..to, and waits until each serves.
 func (l *lab) fill(ctx context.Context, from, to int, ownHost bool) error {
-	err := each(ctx, from, to, func(ctx context.Context, i int) error { return l.Create(ctx, route(i, ownHost, "1")) })
-	if err != nil {
+	file := filepath.Join(l.dir, "routes.json")
+	if err := writeRoutes(file, from, to, ownHost); err != nil {
+		return err
+	}
+	if _, err := l.kubectl("create", "-f", file, "-o", "name"); err != nil {
 		return err
 	}
 	return l.allSeen(ctx, from, to, ownHost, "1")
+}
+
+func writeRoutes(name string, from, to int, ownHost bool) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := json.NewEncoder(f)
+	for i := from; i < to && err == nil; i++ {
+		r := route(i, ownHost, "1")
+		r.APIVersion, r.Kind = v1alpha1.GroupVersion.String(), "GatewayRoute"
+		err = w.Encode(r)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // rewrite gives n routes another revision.
@@ -62,22 +82,6 @@ func (l *lab) allSeen(ctx context.Context, from, to int, ownHost bool, revision 
 
 func (l *lab) change(ctx context.Context, i int, ownHost bool, revision string) error {
 	return l.Patch(ctx, route(i, ownHost, revision), client.Merge)
-}
-
-func (l *lab) empty(ctx context.Context, n int) error {
-	if err := l.DeleteAllOf(ctx, &v1alpha1.GatewayRoute{}, client.InNamespace(namespace)); err != nil {
-		return err
-	}
-	p, err := newProbe()
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	last := route(n-1, true, "")
-	return eventually(ctx, 30*time.Second, "the routes to go", func() (bool, error) {
-		status, _, err := p.get(string(last.Spec.Hostnames[0]), "/")
-		return status == http.StatusNotFound, err
-	})
 }
 
 // serves reports whether the gateway's endpoints of the one cluster are ips.
