@@ -1,17 +1,15 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/penstock/penstock/controllers/file"
 	"github.com/penstock/penstock/controllers/translate"
-	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/proxy/radix"
 )
 
 func standaloneCommand() *cobra.Command {
@@ -31,7 +29,7 @@ func standaloneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := &standalone{process: p, options: options, translator: translate.NewTranslator(p.filters)}
+			s := newStandalone(p, options)
 			watcher := file.Watcher{Dir: dir, Apply: s.apply}
 			return p.run(c.Context(), options.Listeners, watcher.Run, s.ready)
 		},
@@ -45,9 +43,16 @@ func standaloneCommand() *cobra.Command {
 // standalone turns what is in files into what is served. One goroutine at a time uses it, but for ready.
 type standalone struct {
 	*process
-	options    translate.Options
 	translator *translate.Translator
+	endpoints  endpoints
+	statuses   *radix.Tree[translate.Status]
 	reported   map[string]bool
+}
+
+func newStandalone(p *process, options translate.Options) *standalone {
+	s := &standalone{process: p, translator: translate.NewTranslator(p.filters), endpoints: newEndpoints(p.gateway.SetEndpoints)}
+	s.translator.Translate(translate.Input{Options: options}) // of nothing; from now on there are changes
+	return s
 }
 
 func (s *standalone) ready() (bool, string) {
@@ -57,9 +62,12 @@ func (s *standalone) ready() (bool, string) {
 	return true, "ok"
 }
 
-func (s *standalone) apply(objects file.Objects, problems []file.Problem) {
-	snap, statuses := s.translator.Translate(input(objects, s.options))
-	setEndpoints(s.gateway.SetEndpoints, snap, objects)
+func (s *standalone) apply(changes file.Changes, problems []file.Problem) {
+	snap, statuses := s.translator.Update(translate.Changes{
+		Routes: changes.Routes, Policies: changes.Policies, Services: changes.Services, Grants: changes.Grants, Secrets: changes.Secrets,
+	})
+	// Endpoints first, so that the first request of a new route finds them.
+	s.endpoints.follow(snap, changes)
 	seen := map[string]bool{}
 	if fault := s.translator.DefaultCertificateFault(); fault != "" && s.news(seen, fault) {
 		s.log.Warn("the default certificate can't be used", "fault", fault)
@@ -74,15 +82,31 @@ func (s *standalone) apply(objects file.Objects, problems []file.Problem) {
 			s.log.Error("route can't be served", "route", p.RouteID, "error", p.Err)
 		}
 	}
-	for st := range statuses.Values() {
-		for _, c := range st.Conditions {
-			if c.Status == metav1.ConditionFalse && s.news(seen, st.Kind, st.Namespace, st.Name, c.Type, c.Message) {
-				s.log.Warn("object not in order", "kind", st.Kind, "namespace", st.Namespace, "name", st.Name,
+	s.explain(statuses)
+	s.reported = seen
+}
+
+// explain logs what statuses have against objects that those before did not.
+func (s *standalone) explain(statuses *radix.Tree[translate.Status]) {
+	for _, st := range s.statuses.Diff(statuses) {
+		if st.New == nil {
+			continue
+		}
+		for _, c := range st.New.Conditions {
+			if c.Status == metav1.ConditionFalse && !says(st.Old, c) {
+				s.log.Warn("object not in order", "kind", st.New.Kind, "namespace", st.New.Namespace, "name", st.New.Name,
 					"condition", c.Type, "reason", c.Reason, "message", c.Message)
 			}
 		}
 	}
-	s.reported = seen
+	s.statuses = statuses
+}
+
+// says reports whether a status, which may be nil, has a condition with this message.
+func says(st *translate.Status, c metav1.Condition) bool {
+	return st != nil && slices.ContainsFunc(st.Conditions, func(old metav1.Condition) bool {
+		return old.Type == c.Type && old.Status == c.Status && old.Message == c.Message
+	})
 }
 
 // news reports whether this was not said after the reading before, nor since, and notes it.
@@ -91,24 +115,4 @@ func (s *standalone) news(seen map[string]bool, said ...string) bool {
 	fresh := !s.reported[key] && !seen[key]
 	seen[key] = true
 	return fresh
-}
-
-// setEndpoints hands the endpoints of every cluster that stands for a Service to set.
-func setEndpoints(set func(cluster string, endpoints []snapshot.Endpoint), snap *snapshot.Snapshot, o file.Objects) {
-	slices := map[types.NamespacedName][]*discoveryv1.EndpointSlice{}
-	for _, s := range o.Slices {
-		service := types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
-		slices[service] = append(slices[service], s)
-	}
-	services := map[types.NamespacedName]*corev1.Service{}
-	for _, s := range o.Services {
-		services[types.NamespacedName{Namespace: s.Namespace, Name: s.Name}] = s
-	}
-	for c := range snap.Clusters.Values() {
-		if c.Host != "" {
-			continue // the data plane resolves it
-		}
-		name := types.NamespacedName{Namespace: c.Origin.Namespace, Name: c.Origin.Name}
-		set(c.Name, translate.Endpoints(c, services[name], slices[name]))
-	}
 }

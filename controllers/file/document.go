@@ -2,11 +2,10 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,9 +15,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// document is one object of a manifest, or what could be made out of it.
+// document is one object of a manifest, or what could be made out of it. It does not change once it was read.
 type document struct {
-	file     string
+	from     *manifest
 	line     int
 	digest   digest        // of its text
 	ref      ref           // zero if it could not be made out
@@ -27,59 +26,21 @@ type document struct {
 }
 
 func (d *document) blame(field, message string) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: d.line, Object: d.ref.String(), Field: field, Message: message})
+	d.problems = append(d.problems, d.problem(field, message))
+}
+
+// problem is one of this document.
+func (d *document) problem(field, message string) Problem {
+	return Problem{File: d.from.path, Line: d.line, Object: d.ref.String(), Field: field, Message: message}
+}
+
+// compareDocuments orders by path and line.
+func compareDocuments(a, b *document) int {
+	return cmp.Or(cmp.Compare(a.from.place, b.from.place), cmp.Compare(a.line, b.line))
 }
 
 // digest tells texts apart.
 type digest [sha256.Size]byte
-
-// reader reads manifests. It remembers the valid documents of the last reading, so that the next one costs little more
-// than what has changed. Its zero value remembers nothing.
-type reader struct {
-	known map[digest]document
-}
-
-// read reads every document below root.
-func (r *reader) read(root string) []document {
-	found := walk(root)
-	documents := found.failed
-	known := map[digest]document{}
-	for _, path := range found.files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			documents = append(documents, unreadable(path, err))
-			continue
-		}
-		for _, part := range split(text) {
-			doc := r.decode(path, part)
-			if doc.object != nil {
-				known[doc.digest] = doc
-			}
-			documents = append(documents, doc)
-		}
-	}
-	r.known = known
-	return documents
-}
-
-func (r *reader) decode(path string, p part) document {
-	doc := document{file: path, line: p.line, digest: sha256.Sum256(bytes.TrimLeft(p.text, "\r\n"))}
-	if known, ok := r.known[doc.digest]; ok {
-		doc.ref, doc.object = known.ref, known.object
-	} else {
-		doc.decode(p)
-	}
-	return doc
-}
-
-// unreadable is what is left of a file or directory that cannot be read.
-func unreadable(path string, err error) document {
-	var at *fs.PathError // names the path once more
-	if errors.As(err, &at) {
-		err = at.Err
-	}
-	return document{file: path, problems: []Problem{{File: path, Message: fmt.Sprintf("cannot be read: %v", err)}}}
-}
 
 // part is the text of one document.
 type part struct {
@@ -92,25 +53,26 @@ type part struct {
 // Parts with nothing but comments are left out.
 func split(text []byte) []part {
 	var parts []part
-	open := part{}
+	open, start, read := part{}, 0, 0
 	end := func() {
 		if open.line > 0 {
+			open.text = text[start:read]
 			parts = append(parts, open)
 		}
 	}
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
-		content := bytes.TrimSpace(line)
+		content := line
 		if rest, ok := afterMarker(line); ok {
 			end()
-			open = part{skip: number - 1}
-			line, content = rest, bytes.TrimSpace(rest)
+			open, start, content = part{skip: number - 1}, read+len(line)-len(rest), rest
 		}
+		content = bytes.TrimSpace(content)
 		if open.line == 0 && len(content) > 0 && content[0] != '#' {
 			open.line = number
 		}
-		open.text = append(open.text, line...)
+		read += len(line)
 	}
 	end()
 	return parts

@@ -8,17 +8,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 )
 
-// Objects are valid objects with their defaults, each kind ordered by namespace and name. They are shared between one
-// reading and the next and must not be modified.
+// Objects are valid objects with their defaults, each kind ordered by namespace and name. They are not to be
+// modified.
 type Objects struct {
 	Routes   []*v1alpha1.GatewayRoute
 	Policies []*v1alpha1.RateLimitPolicy
@@ -26,6 +28,17 @@ type Objects struct {
 	Slices   []*discoveryv1.EndpointSlice
 	Grants   []*gatewayv1beta1.ReferenceGrant
 	Secrets  []*corev1.Secret
+}
+
+// Changes are the objects that are not those of the reading before, by name; nil for one that is gone. They must not be
+// modified.
+type Changes struct {
+	Routes   map[types.NamespacedName]*v1alpha1.GatewayRoute
+	Policies map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	Services map[types.NamespacedName]*corev1.Service
+	Slices   map[types.NamespacedName]*discoveryv1.EndpointSlice
+	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	Secrets  map[types.NamespacedName]*corev1.Secret
 }
 
 // Problem is one reason why a manifest, or part of it, is not used.
@@ -54,7 +67,10 @@ func (p Problem) String() string {
 // first is used, in the order of paths and lines. An object without namespace is in "default". Generations are 1, and
 // one more with each change that a Watcher sees.
 func Load(dir string) (Objects, []Problem) {
-	return (&keeper{}).merge((&reader{}).read(dir))
+	var r reader
+	k := newKeeper()
+	_, problems := k.merge(r.read(dir, time.Now()))
+	return k.objects(), problems
 }
 
 // ref names an object.
@@ -90,4 +106,30 @@ func (o *Objects) add(object metav1.Object) {
 	case *corev1.Secret:
 		o.Secrets = append(o.Secrets, object)
 	}
+}
+
+// put notes what became of an object; nil if it is gone.
+func (c *Changes) put(r ref, object metav1.Object) {
+	name := types.NamespacedName{Namespace: r.namespace, Name: r.name}
+	switch r.kind {
+	case v1alpha1.KindGatewayRoute:
+		put(&c.Routes, name, object)
+	case v1alpha1.KindRateLimitPolicy:
+		put(&c.Policies, name, object)
+	case "Service":
+		put(&c.Services, name, object)
+	case "EndpointSlice":
+		put(&c.Slices, name, object)
+	case "ReferenceGrant":
+		put(&c.Grants, name, object)
+	case "Secret":
+		put(&c.Secrets, name, object)
+	}
+}
+
+func put[O metav1.Object](to *map[types.NamespacedName]O, name types.NamespacedName, object metav1.Object) {
+	if *to == nil {
+		*to = map[types.NamespacedName]O{}
+	}
+	(*to)[name], _ = object.(O)
 }

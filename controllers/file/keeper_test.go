@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 )
@@ -75,20 +77,21 @@ func TestMergeKeepsTheLastGoodState(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var r reader
-			var k keeper
+			k := newKeeper()
 			dir := writeTree(t, test.before)
-			k.merge(r.read(dir))
+			k.merge(r.read(dir, time.Now()))
 			replaceTree(t, dir, test.after)
-			objects, problems := k.merge(r.read(dir))
-			if diff := cmp.Diff(test.want, names(objects)); diff != "" {
+			_, problems := k.merge(r.read(dir, time.Now()))
+			if diff := cmp.Diff(test.want, names(k.objects())); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(test.problems, said(dir, problems)); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 			// Another reading of the same keeps the same.
-			if again, _ := k.merge(r.read(dir)); !slices.Equal(names(again), test.want) {
-				t.Errorf("read once more: %v", names(again))
+			k.merge(r.read(dir, time.Now()))
+			if again := names(k.objects()); !slices.Equal(again, test.want) {
+				t.Errorf("read once more: %v", again)
 			}
 		})
 	}
@@ -96,15 +99,15 @@ func TestMergeKeepsTheLastGoodState(t *testing.T) {
 
 func TestMergeKeepsWhatIsInADirectoryThatCannotBeRead(t *testing.T) {
 	var r reader
-	var k keeper
+	k := newKeeper()
 	dir := writeTree(t, map[string]string{"sub/a.yaml": routeNamed("a"), "b.yaml": routeNamed("b")})
-	k.merge(r.read(dir))
+	k.merge(r.read(dir, time.Now()))
 	if err := os.RemoveAll(filepath.Join(dir, "sub")); err != nil {
 		t.Fatal(err)
 	}
 	link(t, "sub", filepath.Join(dir, "sub")) // a link to itself cannot be read, whoever runs this test
-	objects, problems := k.merge(r.read(dir))
-	if got := names(objects); len(problems) != 1 || !slices.Equal(got, []string{"GatewayRoute default/a", "GatewayRoute default/b"}) {
+	_, problems := k.merge(r.read(dir, time.Now()))
+	if got := names(k.objects()); len(problems) != 1 || !slices.Equal(got, []string{"GatewayRoute default/a", "GatewayRoute default/b"}) {
 		t.Errorf("got %v, %v", got, problems)
 	}
 }
@@ -128,7 +131,7 @@ func replaceTree(t *testing.T, dir string, files map[string]string) {
 // What works with generations, such as a translator that remembers, sees each edit by them.
 func TestMergeCountsGenerations(t *testing.T) {
 	var r reader
-	var k keeper
+	k := newKeeper()
 	other := strings.Replace(routeNamed("a"), "port: 80", "port: 81", 1)
 	dir := t.TempDir()
 	steps := []struct {
@@ -148,8 +151,11 @@ func TestMergeCountsGenerations(t *testing.T) {
 	var before *v1alpha1.GatewayRoute
 	for _, step := range steps {
 		replaceTree(t, dir, step.files)
-		objects, _ := k.merge(r.read(dir))
-		route := objects.Routes[0]
+		changes, _ := k.merge(r.read(dir, time.Now()))
+		route := k.objects().Routes[0]
+		if changed, ok := changes.Routes[types.NamespacedName{Namespace: "default", Name: "a"}]; ok != (route != before) || ok && changed != route {
+			t.Errorf("%s: changes are %v", step.name, changes.Routes)
+		}
 		if route.Generation != step.want {
 			t.Errorf("%s: generation %d, want %d", step.name, route.Generation, step.want)
 		}

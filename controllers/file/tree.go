@@ -1,6 +1,7 @@
 package file
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,9 +10,15 @@ import (
 
 // tree is what manifests are read from.
 type tree struct {
-	files  []string // manifests, in the order of their paths
-	dirs   []string // directories that hold them or could
-	failed []document
+	files  []found     // manifests, in the order of their paths
+	dirs   []string    // directories that hold them or could
+	failed []*manifest // files and directories that cannot be read
+}
+
+// found is a file, and what it was when it was found.
+type found struct {
+	path string
+	info fs.FileInfo
 }
 
 // walk lists the manifests below root, or root itself if it is a file.
@@ -30,7 +37,7 @@ func (t *tree) visit(path string, above []string) {
 	case info.IsDir():
 		t.visitDir(path, above)
 	case len(above) == 0 || isManifest(path):
-		t.files = append(t.files, path)
+		t.files = append(t.files, found{path, info})
 	}
 }
 

@@ -25,11 +25,11 @@ const (
 type Watcher struct {
 	// Dir is the directory, or a single file; see Load.
 	Dir string
-	// Apply takes what holds after each reading, the first included, changed or not. An object whose new text is
-	// invalid keeps its last good version; where a document does not say which object it is, or a file or directory
-	// cannot be read, every object last read from there is kept. The problems say so. Apply is called from Run, one
-	// call at a time.
-	Apply func(Objects, []Problem)
+	// Apply takes what has changed since the reading before, or since there was nothing, after each reading, even if that is
+	// nothing. An object whose new text is invalid keeps its last good version; where a document does not say which object
+	// it is, or a file or directory cannot be read, every object last read from there is kept. The problems, all that there
+	// are, say so. Apply is called from Run, one call at a time.
+	Apply func(Changes, []Problem)
 }
 
 // Run reads the manifests, calls Apply, and does so again after each change until ctx ends; then it returns nil. It fails
@@ -39,7 +39,7 @@ type Watcher struct {
 // It does not see changes behind a link to a single file elsewhere.
 func (w *Watcher) Run(ctx context.Context) error {
 	var reader reader
-	var keeper keeper
+	keeper := newKeeper()
 	for first := true; ctx.Err() == nil; first = false {
 		// Watched before it is read: a change in between is read, or wakes the next turn, or both. A new watch each turn
 		// also covers new directories and links that lead elsewhere now.
@@ -47,11 +47,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if first && err != nil {
 			return fmt.Errorf("watch %s: %w", w.Dir, err)
 		}
-		objects, problems := keeper.merge(reader.read(w.Dir))
+		changes, problems := keeper.merge(reader.read(w.Dir, time.Now()))
 		if err != nil {
 			problems = append(problems, Problem{File: w.Dir, Message: fmt.Sprintf("read every second, since it cannot be watched: %v", err)})
 		}
-		w.Apply(objects, problems)
+		w.Apply(changes, problems)
 		if err != nil {
 			sleep(ctx, pollInterval)
 			continue

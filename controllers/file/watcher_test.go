@@ -2,12 +2,17 @@ package file
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/penstock/penstock/api/v1alpha1"
 )
 
 // reading is one call of Apply.
@@ -21,9 +26,12 @@ func follow(t *testing.T, dir string) <-chan reading {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	readings, ended := make(chan reading), make(chan error)
-	watcher := Watcher{Dir: dir, Apply: func(o Objects, problems []Problem) {
+	routes := map[types.NamespacedName]*v1alpha1.GatewayRoute{}
+	watcher := Watcher{Dir: dir, Apply: func(changes Changes, problems []Problem) {
+		maps.Copy(routes, changes.Routes)
+		maps.DeleteFunc(routes, func(_ types.NamespacedName, r *v1alpha1.GatewayRoute) bool { return r == nil })
 		select {
-		case readings <- reading{names(o), problems}:
+		case readings <- reading{names(Objects{Routes: sorted(routes)}), problems}:
 		case <-ctx.Done():
 		}
 	}}
@@ -35,6 +43,11 @@ func follow(t *testing.T, dir string) <-chan reading {
 		}
 	})
 	return readings
+}
+
+// sorted returns the routes in the order of their names.
+func sorted(routes map[types.NamespacedName]*v1alpha1.GatewayRoute) []*v1alpha1.GatewayRoute {
+	return slices.SortedFunc(maps.Values(routes), func(a, b *v1alpha1.GatewayRoute) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // await takes readings until one has these routes.
@@ -169,7 +182,7 @@ func TestWatcherKeepsTheLastGoodVersionOverABrokenEdit(t *testing.T) {
 }
 
 func TestWatcherFailsWhereNothingCanBeWatched(t *testing.T) {
-	watcher := Watcher{Dir: filepath.Join(t.TempDir(), "missing", "too"), Apply: func(Objects, []Problem) {}}
+	watcher := Watcher{Dir: filepath.Join(t.TempDir(), "missing", "too"), Apply: func(Changes, []Problem) {}}
 	if err := watcher.Run(t.Context()); err == nil {
 		t.Error("Run returned nil")
 	}
