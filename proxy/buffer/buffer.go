@@ -9,8 +9,8 @@ import (
 const (
 	// Small holds a usual head, or a usual answer of an API, in bytes.
 	Small = 4 << 10
-	// Large is for large heads and for bodies, in bytes.
-	Large = 64 << 10
+	// Large is for large heads and for bodies, in bytes: 64 KiB of content go out in one piece with their head.
+	Large = 68 << 10
 )
 
 // DefaultLimit is how many bytes of large buffers are lent at a time where nobody says otherwise.

@@ -51,14 +51,22 @@ func (r *BodyReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// fill reads what is ahead, or else from the source.
+// eager is a source that can tell what is there: ReadReady reads without waiting, nothing if there is nothing or it fails.
+type eager interface {
+	ReadReady(p []byte) int
+}
+
+// fill reads what is ahead, along with what else is there, or else from the source.
 func (r *BodyReader) fill(p []byte) (int, error) {
-	if len(r.ahead) > 0 {
-		n := copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
-		return n, nil
+	if len(r.ahead) == 0 {
+		return r.src.Read(p)
 	}
-	return r.src.Read(p)
+	n := copy(p, r.ahead)
+	r.ahead = r.ahead[n:]
+	if src, ok := r.src.(eager); ok && n < len(p) {
+		n += src.ReadReady(p[n:])
+	}
+	return n, nil
 }
 
 func (r *BodyReader) readChunks(p []byte) (n int, err error) {

@@ -240,3 +240,43 @@ func TestChunkTailIsRoomEnough(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// prompt is a source that can tell what is there.
+type prompt struct {
+	io.Reader
+	there string
+	asked int
+}
+
+func (p *prompt) ReadReady(b []byte) int {
+	p.asked++
+	n := copy(b, p.there)
+	p.there = p.there[n:]
+	return n
+}
+
+func TestWhatIsThereComesAlongWithWhatIsAhead(t *testing.T) {
+	src := &prompt{Reader: strings.NewReader("gh"), there: "cdef"}
+	var r BodyReader
+	r.Reset(src, []byte("ab"), Message{Length: 8})
+	p := make([]byte, 100)
+	if n, err := r.Read(p); string(p[:n]) != "abcdef" || err != nil {
+		t.Errorf("read %q, %v", p[:n], err)
+	}
+	if n, err := r.Read(p); string(p[:n]) != "gh" || err != io.EOF {
+		t.Errorf("read %q, %v", p[:n], err)
+	}
+	if src.asked != 1 {
+		t.Errorf("the source was asked %d times what is there", src.asked)
+	}
+}
+
+func TestNothingIsReadBeyondABodyThatIsAhead(t *testing.T) {
+	src := &prompt{there: "the next message"}
+	var r BodyReader
+	r.Reset(src, []byte("abc"), Message{Length: 3})
+	p := make([]byte, 100)
+	if n, err := r.Read(p); string(p[:n]) != "abc" || err != io.EOF || src.asked != 0 {
+		t.Errorf("read %q, %v, and asked %d times", p[:n], err, src.asked)
+	}
+}

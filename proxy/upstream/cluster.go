@@ -17,7 +17,7 @@ const (
 	// smallBody is the largest body of a request, in bytes, that goes out with the head. It is read before an endpoint is chosen.
 	smallBody = 8 << 10
 	// replayBody is the largest body of a request that can be replayed, in bytes. It is read before an endpoint is chosen, and kept.
-	replayBody = buffer.Large
+	replayBody = 64 << 10
 )
 
 // Cluster sends exchanges to the endpoints of one cluster.

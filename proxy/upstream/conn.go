@@ -132,6 +132,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
+// ReadReady reads what the backend has sent already; see http1.BodyReader.
+func (c *conn) ReadReady(p []byte) int {
+	n := c.socket.readReady(p)
+	c.drained = n < len(p)
+	return n
+}
+
 // ringRead makes sure that a wait for the backend ends with patience.
 func (c *conn) ringRead() {
 	if end := c.patience.end(); !c.read.rings(end) {

@@ -14,10 +14,11 @@ import (
 type socket struct {
 	raw   syscall.RawConn
 	look  func(fd uintptr)      // made once, so that using them does not allocate
+	grab  func(fd uintptr)      // likewise
 	trade func(fd uintptr) bool // likewise
 	quiet bool                  // by look
 
-	// By trade.
+	// By grab and trade.
 	out, in     []byte
 	asked       bool
 	wrote, read int
@@ -29,7 +30,7 @@ func (s *socket) open(nc *net.TCPConn) {
 	if err != nil {
 		return // It is closed already, which the first write will tell.
 	}
-	s.raw, s.look, s.trade = raw, s.peek, s.inTurn
+	s.raw, s.look, s.grab, s.trade = raw, s.peek, s.readNow, s.inTurn
 }
 
 // isQuiet reports whether the connection is open and nothing waits to be read. The end of the stream means that the backend
@@ -47,6 +48,19 @@ func (s *socket) peek(fd uintptr) {
 	// Neither waits nor allocates, unlike syscall.Recvfrom with its source address.
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
 	s.quiet = errno == syscall.EAGAIN
+}
+
+// readReady reads what is there, without waiting.
+func (s *socket) readReady(p []byte) int {
+	s.in, s.read = p, 0
+	if s.raw == nil || s.raw.Control(s.grab) != nil {
+		return 0
+	}
+	return s.read
+}
+
+func (s *socket) readNow(fd uintptr) {
+	s.read, _ = rawIO(syscall.SYS_READ, fd, s.in) // An error comes again.
 }
 
 // begin prepares a round trip that sends out and reads the first bytes of the answer into in.

@@ -12,6 +12,8 @@ func (*socket) open(*net.TCPConn) {}
 
 func (*socket) isQuiet() bool { return true }
 
+func (*socket) readReady([]byte) int { return 0 }
+
 func (*socket) begin(_, _ []byte) {}
 
 func (*socket) turn() error { return nil }
