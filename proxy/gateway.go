@@ -77,8 +77,8 @@ func New(o Options) *Gateway {
 	return g
 }
 
-func (g *Gateway) serve(conn net.Conn, about listener.Connection) {
-	g.engine.ServeConn(conn, engine.Connection(about))
+func (g *Gateway) serve(conn net.Conn, about *listener.Connection) {
+	g.engine.ServeConn(conn, (*engine.Connection)(about))
 }
 
 // Listen binds listeners, before there is anything to serve; see Apply for when they accept. It fails if one can't be bound.

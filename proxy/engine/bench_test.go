@@ -47,7 +47,7 @@ func pair(tb testing.TB, h exchange.HandlerFunc) net.Conn {
 		tb.Fatal(err)
 	}
 	e := New(Options{Handler: h, Log: slog.New(slog.DiscardHandler)})
-	go e.ServeConn(server, Connection{Listener: "http", Scheme: "http"})
+	go e.ServeConn(server, &Connection{Listener: "http", Scheme: "http"})
 	tb.Cleanup(func() { client.Close(); e.Close() })
 	return client
 }

@@ -16,7 +16,7 @@ import (
 type conn struct {
 	watch
 	engine *Engine
-	about  Connection
+	about  *Connection
 	index  int  // in the engine's list
 	used   bool // it has had a request
 
@@ -31,7 +31,7 @@ type conn struct {
 	sending pace
 }
 
-func newConn(e *Engine, nc net.Conn, about Connection) *conn {
+func newConn(e *Engine, nc net.Conn, about *Connection) *conn {
 	c := &conn{engine: e, about: about}
 	if !about.Peer.IsValid() {
 		c.about.Peer = peerOf(nc)
@@ -94,6 +94,11 @@ func (c *conn) next() fate {
 	if c.socket.takesTurns() {
 		return c.takeTurns()
 	}
+	return c.takeOne()
+}
+
+// takeOne waits for a request and serves it.
+func (c *conn) takeOne() fate {
 	for {
 		if h, ok := c.parse(); ok {
 			return c.settle(h)

@@ -132,8 +132,8 @@ type Connection struct {
 	Ahead []byte
 }
 
-// ServeConn serves one connection to its end, and closes it.
-func (e *Engine) ServeConn(nc net.Conn, about Connection) {
+// ServeConn serves one connection to its end, and closes it. What is said about it belongs to the engine from now on.
+func (e *Engine) ServeConn(nc net.Conn, about *Connection) {
 	c := newConn(e, nc, about)
 	if !e.add(c) {
 		nc.Close()

@@ -58,7 +58,7 @@ func start(t *testing.T, o Options) *fixture {
 				return
 			}
 			f.open.add(1)
-			go func() { f.engine.ServeConn(c, Connection{Listener: "http", Scheme: "http"}); f.open.add(-1) }()
+			go func() { f.engine.ServeConn(c, &Connection{Listener: "http", Scheme: "http"}); f.open.add(-1) }()
 		}
 	}()
 	t.Cleanup(func() {

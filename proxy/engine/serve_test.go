@@ -464,7 +464,7 @@ func TestHeadAndBodyTakeOneWriteIfTheyFit(t *testing.T) {
 			e := New(Options{Handler: reply(200, tt.body, tt.length)})
 			server, nc := net.Pipe()
 			w := &writes{Conn: server}
-			go e.ServeConn(w, Connection{Listener: "http", Scheme: "http"})
+			go e.ServeConn(w, &Connection{Listener: "http", Scheme: "http"})
 			defer nc.Close()
 			go func() { _, _ = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") }()
 			if _, err := io.ReadAll(nc); err != nil {

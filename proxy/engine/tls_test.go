@@ -46,7 +46,7 @@ func secured(t *testing.T, o Options) (over, beneath *client) {
 		if err != nil {
 			return
 		}
-		f.engine.ServeConn(tls.Server(nc, config), Connection{Listener: "https", Scheme: "https", TLS: &exchange.TLS{ServerName: "x"}})
+		f.engine.ServeConn(tls.Server(nc, config), &Connection{Listener: "https", Scheme: "https", TLS: &exchange.TLS{ServerName: "x"}})
 	}()
 	f.addr = ln.Addr().String()
 	beneath = f.dial()

@@ -252,7 +252,7 @@ func TestAConnectionThatIsNoSocketIsDrainedToo(t *testing.T) {
 	server, nc := net.Pipe()
 	defer nc.Close()
 	ended := make(chan struct{})
-	go func() { e.ServeConn(server, Connection{Listener: "http", Scheme: "http"}); close(ended) }()
+	go func() { e.ServeConn(server, &Connection{Listener: "http", Scheme: "http"}); close(ended) }()
 	c := &client{T: t, Conn: nc, r: bufio.NewReader(nc)}
 	c.send(get)
 	c.expect("GET", want{200, "GET / ", false})

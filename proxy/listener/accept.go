@@ -44,8 +44,8 @@ const acceptPause = 50 * time.Millisecond
 
 // take takes a connection through what precedes HTTP, and hands it over.
 func (s *Set) take(conn *net.TCPConn, l *snapshot.Listener) {
-	about := Connection{Listener: l.Name, Scheme: "http", Peer: peerOf(conn)}
-	if !s.introduce(conn, &about) {
+	about := &Connection{Listener: l.Name, Scheme: "http", Peer: peerOf(conn)}
+	if !s.introduce(conn, about) {
 		s.leave()
 		return
 	}
@@ -53,7 +53,7 @@ func (s *Set) take(conn *net.TCPConn, l *snapshot.Listener) {
 		s.hand(conn, about)
 		return
 	}
-	secured := s.handshake(conn, &about)
+	secured := s.handshake(conn, about)
 	if secured == nil {
 		conn.Close()
 		s.census.leaveAs(about.Peer.Addr())
@@ -80,7 +80,7 @@ func (s *Set) introduce(conn *net.TCPConn, about *Connection) bool {
 }
 
 // hand has the connection served to its end.
-func (s *Set) hand(conn net.Conn, about Connection) {
+func (s *Set) hand(conn net.Conn, about *Connection) {
 	defer s.leave()
 	defer s.census.leaveAs(about.Peer.Addr())
 	s.options.Serve(conn, about)

@@ -22,7 +22,7 @@ func TestConnectionsBeyondTheBoundAreClosed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			served := make(chan struct{}, 10)
-			s := listening(t, plainHTTP, Options{Bounds: tt.bounds, Serve: func(c net.Conn, about Connection) {
+			s := listening(t, plainHTTP, Options{Bounds: tt.bounds, Serve: func(c net.Conn, about *Connection) {
 				repeat(c, about)
 				served <- struct{}{}
 			}})

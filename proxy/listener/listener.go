@@ -31,7 +31,7 @@ type Connection struct {
 }
 
 // Serve takes over one connection and returns when it has ended.
-type Serve func(conn net.Conn, about Connection)
+type Serve func(conn net.Conn, about *Connection)
 
 // Options are what a Set needs.
 type Options struct {

@@ -15,7 +15,7 @@ import (
 const patience = 10 * time.Second
 
 // hello answers every connection with the name of its listener.
-func hello(c net.Conn, about Connection) {
+func hello(c net.Conn, about *Connection) {
 	defer c.Close()
 	_, _ = io.WriteString(c, about.Listener)
 }
@@ -90,7 +90,7 @@ func TestConnectionsMadeBeforeStartAreServedAfterIt(t *testing.T) {
 
 func TestSyncLeavesWhatStaysAndItsConnections(t *testing.T) {
 	release := make(chan struct{})
-	s := set(t, Options{Serve: func(c net.Conn, about Connection) { <-release; hello(c, about) }})
+	s := set(t, Options{Serve: func(c net.Conn, about *Connection) { <-release; hello(c, about) }})
 	s.Start()
 	if err := s.Sync([]*snapshot.Listener{listener("a"), listener("b")}); err != nil {
 		t.Fatal(err)

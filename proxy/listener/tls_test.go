@@ -18,7 +18,7 @@ import (
 var https = &snapshot.Listener{Name: "https", Protocol: snapshot.HTTPS}
 
 // repeat answers each line with the connection's scheme and what was negotiated, and the line.
-func repeat(c net.Conn, about Connection) {
+func repeat(c net.Conn, about *Connection) {
 	defer c.Close()
 	negotiated := about.TLS
 	if negotiated == nil {
@@ -122,7 +122,7 @@ func TestTheServerNameChoosesTheCertificate(t *testing.T) {
 
 func TestWhatWasNegotiatedIsHandedOver(t *testing.T) {
 	got := make(chan Connection, 1)
-	s := listening(t, https, Options{Serve: func(c net.Conn, about Connection) { c.Close(); got <- about }})
+	s := listening(t, https, Options{Serve: func(c net.Conn, about *Connection) { c.Close(); got <- *about }})
 	s.secure([]string{"a.example.com a"}, map[string]secret{"a": issue(t, "a")})
 	c, err := shake(t, s, &tls.Config{
 		ServerName: "A.example.com", InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},

@@ -63,7 +63,7 @@ func serve(t *testing.T, last exchange.Handler) *served {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.client.Close(); ln.Close() })
-	s.ended.Go(func() { e.ServeConn(server, engine.Connection{Listener: "http", Scheme: "http"}) })
+	s.ended.Go(func() { e.ServeConn(server, &engine.Connection{Listener: "http", Scheme: "http"}) })
 	return s
 }
 
