@@ -118,7 +118,8 @@ func (l *lab) relistOnce(ctx context.Context, g *gate, n, marker int) (listing s
 
 // listed waits until the log has, after a place, that the API server has begun to answer a list of each resource. It returns the requests.
 func (l *lab) listed(ctx context.Context, after int, all []string) (lists []auditv1.Event, err error) {
-	err = eventually(ctx, time.Minute, "lists of "+strings.Join(all, ", "), func() (bool, error) {
+	// An informer that was refused a few times comes back a minute later.
+	err = eventually(ctx, 3*time.Minute, "lists of "+strings.Join(all, ", "), func() (bool, error) {
 		events, _, err := l.audited(after)
 		lists = slices.DeleteFunc(events, func(e auditv1.Event) bool { return !anew(e) })
 		have := resources(lists)
