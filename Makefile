@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := hack/tools/install.sh
 
@@ -25,11 +26,12 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/penstock
-	$(GO_BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/penstock ./cmd/penstock
+	$(GO_BUILD) -ldflags '$(LDFLAGS)' -o bin/penstock ./cmd/penstock
 
 .PHONY: run
-run: build ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
-	$(GO_BUILD) -o bin/demo ./hack/demo
+run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
+	@mkdir -p bin/quickstart
+	$(GO_BUILD) -tags standalone -ldflags '$(LDFLAGS)' -o bin/quickstart/ ./cmd/penstock ./hack/demo
 	@exec hack/run.sh
 
 # What must not allocate is counted without the race detector, under which sync.Pool forgets at random.

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/controllers/lastgood"
-	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/controllers/publish"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/filter"
 )
@@ -58,7 +58,7 @@ const DefaultStaleAfter = 10 * time.Second
 type Controller struct {
 	options Options
 	metrics *metrics
-	written *status.Metrics
+	written *publish.Metrics
 	scheme  *runtime.Scheme
 
 	translator *translate.Translator // used by one session at a time
@@ -83,7 +83,7 @@ func New(o Options) (*Controller, error) {
 	}
 	m := newMetrics(o.Metrics)
 	c := &Controller{
-		options: o, metrics: m, written: status.NewMetrics(o.Metrics), scheme: scheme,
+		options: o, metrics: m, written: publish.NewMetrics(o.Metrics), scheme: scheme,
 		translator: translate.NewTranslator(o.Filters), prober: p,
 		endpoints: &endpoints{gateway: o.Gateway, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},

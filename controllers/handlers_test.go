@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/penstock/penstock/api/v1alpha1"
-	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/controllers/publish"
 )
 
 func TestOnlyAnotherSpecOrAnotherObjectAsksForATranslation(t *testing.T) {
@@ -33,7 +33,7 @@ func TestOnlyAnotherSpecOrAnotherObjectAsksForATranslation(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[everything]())
 			defer q.ShutDown()
-			s := &session{writer: status.NewWriter(status.Options{})}
+			s := &session{writer: publish.NewWriter(publish.Options{})}
 			onSpec[*v1alpha1.GatewayRoute](s, v1alpha1.KindGatewayRoute).
 				Update(t.Context(), event.TypedUpdateEvent[*v1alpha1.GatewayRoute]{ObjectOld: c.old, ObjectNew: c.now}, q)
 			if got := q.Len(); got != c.want {

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/publish"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/radix"
@@ -61,7 +62,7 @@ type session struct {
 	*Controller
 	stores  *stores
 	manager manager.Manager
-	writer  *status.Writer
+	writer  *publish.Writer
 	queue   work
 	pending pending
 	// checkDue says that the next translation has to be checked by a full walk.
@@ -170,7 +171,7 @@ func (s *session) begin(_ context.Context, queue work) error {
 func (s *session) enqueue() { s.queue.Add(everything{}) }
 
 // newWriter makes a writer with a client of its own, whose limit of requests is not shared with watches.
-func (s *session) newWriter() (*status.Writer, error) {
+func (s *session) newWriter() (*publish.Writer, error) {
 	config := rest.CopyConfig(s.options.Config)
 	config.QPS, config.Burst = statusRate, statusBurst
 	c, err := client.New(config, client.Options{Scheme: s.scheme, Mapper: newMapper()})
@@ -178,7 +179,7 @@ func (s *session) newWriter() (*status.Writer, error) {
 		return nil, err
 	}
 	owner := "penstock-" + s.options.Translate.ClassName
-	return status.NewWriter(status.Options{
+	return publish.NewWriter(publish.Options{
 		Client: c.Status(), Cached: s.cached, Events: s.manager.GetEventRecorder(owner), Owner: client.FieldOwner(owner),
 		Log: s.options.Log, Metrics: s.written, Now: s.options.Now,
 	}), nil
@@ -225,7 +226,7 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 }
 
 // renew makes the gateway serve what the caches hold, and returns what there is to say about it.
-func (s *session) renew(ctx context.Context) status.Submission {
+func (s *session) renew(ctx context.Context) publish.Submission {
 	next, reports := s.translate()
 	if s.secrets.follow(ctx, s.translator.Secrets()) {
 		next, reports = s.translate()
@@ -236,7 +237,7 @@ func (s *session) renew(ctx context.Context) status.Submission {
 	s.explainDefaultCertificate()
 	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(s.stores, next)
-	return status.Submission{Reports: reports, Faults: s.serving.apply(next)}
+	return publish.Submission{Reports: reports, Faults: s.serving.apply(next)}
 }
 
 // translate brings the translation up to date with what events told to have changed. That takes time in proportion to the

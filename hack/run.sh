@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts three demo backends and Penstock in standalone mode on the quickstart manifests, says what to try, and ends all of
-# it on Ctrl-C or when one of them fails. Needs what `make run` built into bin/.
+# it on Ctrl-C or when one of them fails. Needs what `make run` built into bin/quickstart.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,10 +38,10 @@ alive() {
 	done
 }
 
-start bin/demo -name user-service -addr 127.0.0.1:9101
-start bin/demo -name order-service -addr 127.0.0.1:9102
-start bin/demo -name product-service -addr 127.0.0.1:9103
-start bin/penstock standalone -f "$manifests" --drain-delay 0s
+start bin/quickstart/demo -name user-service -addr 127.0.0.1:9101
+start bin/quickstart/demo -name order-service -addr 127.0.0.1:9102
+start bin/quickstart/demo -name product-service -addr 127.0.0.1:9103
+start bin/quickstart/penstock standalone -f "$manifests" --drain-delay 0s
 
 until ready; do
 	alive || exit 1

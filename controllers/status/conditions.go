@@ -1,4 +1,4 @@
-// Package status says in conditions what became of the users' objects, and writes it to the API server.
+// Package status says in conditions what became of the users' objects.
 package status
 
 import (
@@ -22,6 +22,17 @@ type Ref struct {
 	Name       string    `json:"name"`
 	UID        types.UID `json:"uid,omitempty"`
 	Generation int64     `json:"generation,omitempty"`
+}
+
+// Object tells one object from all others that have a status.
+type Object struct {
+	Kind string
+	types.NamespacedName
+}
+
+// Object is the object that r refers to.
+func (r Ref) Object() Object {
+	return Object{r.Kind, types.NamespacedName{Namespace: r.Namespace, Name: r.Name}}
 }
 
 // Report is what there is to say about one object. It is never written once it is made, and has no transition times:

@@ -1,4 +1,4 @@
-package status
+package publish
 
 import "github.com/prometheus/client_golang/prometheus"
 

@@ -1,4 +1,4 @@
-package status
+package publish
 
 import (
 	"slices"
@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
 )
 
 // body is the status of an object of any kind, as far as it is ours.
@@ -30,7 +31,7 @@ func bodyOf(o client.Object) body {
 }
 
 // bodyFor returns the status that a report and what came of applying it make, without transition times.
-func bodyFor(r *Report, fault string) body {
+func bodyFor(r *status.Report, fault string) body {
 	return body{Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
 }
 
@@ -42,9 +43,9 @@ func programmed(conditions []metav1.Condition, fault string) []metav1.Condition 
 		switch {
 		case c.Type != v1alpha1.ConditionProgrammed || c.Status != metav1.ConditionUnknown:
 		case fault == "":
-			*c = Programmed(c.ObservedGeneration)
+			*c = status.Programmed(c.ObservedGeneration)
 		default:
-			*c = NotProgrammed(c.ObservedGeneration, fault)
+			*c = status.NotProgrammed(c.ObservedGeneration, fault)
 		}
 	}
 	return out

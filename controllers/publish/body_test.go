@@ -1,4 +1,4 @@
-package status
+package publish
 
 import (
 	"slices"
@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/status"
 )
 
 var (
@@ -22,17 +23,17 @@ func at(c metav1.Condition, t metav1.Time) metav1.Condition {
 }
 
 func TestTransitionTimes(t *testing.T) {
-	refused := Problem{Reason: v1alpha1.ReasonInvalidRule, Message: "No."}
+	refused := status.Problem{Reason: v1alpha1.ReasonInvalidRule, Message: "No."}
 	cases := []struct {
 		name   string
 		before []metav1.Condition
 		wanted metav1.Condition
 		want   metav1.Time
 	}{
-		{"a new condition begins now", nil, Accepted(1), now},
-		{"an equal condition keeps its time", []metav1.Condition{at(Accepted(1), then)}, Accepted(1), then},
-		{"another generation keeps the time", []metav1.Condition{at(Accepted(1), then)}, Accepted(2), then},
-		{"another status moves it", []metav1.Condition{at(Accepted(1), then)}, Accepted(2, refused), now},
+		{"a new condition begins now", nil, status.Accepted(1), now},
+		{"an equal condition keeps its time", []metav1.Condition{at(status.Accepted(1), then)}, status.Accepted(1), then},
+		{"another generation keeps the time", []metav1.Condition{at(status.Accepted(1), then)}, status.Accepted(2), then},
+		{"another status moves it", []metav1.Condition{at(status.Accepted(1), then)}, status.Accepted(2, refused), now},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,10 +48,10 @@ func TestTransitionTimes(t *testing.T) {
 func TestAPolicysTargetsKeepTheirTransitionTimes(t *testing.T) {
 	ref := v1alpha1.TargetRef{Kind: v1alpha1.KindGatewayRoute, Name: "users"}
 	other := v1alpha1.TargetRef{Kind: v1alpha1.KindGatewayRoute, Name: "orders"}
-	before := body{Targets: []v1alpha1.PolicyTargetStatus{{TargetRef: ref, Conditions: []metav1.Condition{at(Accepted(1), then)}}}}
+	before := body{Targets: []v1alpha1.PolicyTargetStatus{{TargetRef: ref, Conditions: []metav1.Condition{at(status.Accepted(1), then)}}}}
 	wanted := body{Targets: []v1alpha1.PolicyTargetStatus{
-		{TargetRef: other, Conditions: []metav1.Condition{Accepted(2)}},
-		{TargetRef: ref, Conditions: []metav1.Condition{Accepted(2)}},
+		{TargetRef: other, Conditions: []metav1.Condition{status.Accepted(2)}},
+		{TargetRef: ref, Conditions: []metav1.Condition{status.Accepted(2)}},
 	}}
 	got := wanted.since(before, now).Targets
 	if !got[0].Conditions[0].LastTransitionTime.Equal(&now) || !got[1].Conditions[0].LastTransitionTime.Equal(&then) {
@@ -62,7 +63,7 @@ func TestAPolicysTargetsKeepTheirTransitionTimes(t *testing.T) {
 }
 
 func TestSame(t *testing.T) {
-	ours := []metav1.Condition{Accepted(1), Programmed(1)}
+	ours := []metav1.Condition{status.Accepted(1), status.Programmed(1)}
 	foreign := metav1.Condition{Type: "example.com/Audited", Status: metav1.ConditionTrue}
 	target := func(conditions ...metav1.Condition) []v1alpha1.PolicyTargetStatus {
 		return []v1alpha1.PolicyTargetStatus{{TargetRef: v1alpha1.TargetRef{Name: "users"}, Conditions: conditions}}
@@ -73,15 +74,15 @@ func TestSame(t *testing.T) {
 		want         bool
 	}{
 		{"equal", body{Conditions: ours}, body{Conditions: ours}, true},
-		{"in another order", body{Conditions: ours}, body{Conditions: []metav1.Condition{Programmed(1), Accepted(1)}}, true},
+		{"in another order", body{Conditions: ours}, body{Conditions: []metav1.Condition{status.Programmed(1), status.Accepted(1)}}, true},
 		{"with others' conditions", body{Conditions: ours}, body{Conditions: append(slices.Clone(ours), foreign)}, true},
-		{"at other times", body{Conditions: ours}, body{Conditions: []metav1.Condition{at(Accepted(1), then), at(Programmed(1), now)}}, true},
+		{"at other times", body{Conditions: ours}, body{Conditions: []metav1.Condition{at(status.Accepted(1), then), at(status.Programmed(1), now)}}, true},
 		{"one missing", body{Conditions: ours}, body{Conditions: ours[:1]}, false},
-		{"of another generation", body{Conditions: ours}, body{Conditions: []metav1.Condition{Accepted(1), Programmed(2)}}, false},
-		{"another message", body{Conditions: []metav1.Condition{NotProgrammed(1, "a")}}, body{Conditions: []metav1.Condition{NotProgrammed(1, "b")}}, false},
-		{"a target missing", body{Conditions: ours, Targets: target(Accepted(1))}, body{Conditions: ours}, false},
-		{"a target too many", body{Conditions: ours}, body{Conditions: ours, Targets: target(Accepted(1))}, false},
-		{"a target's condition too many", body{Conditions: ours, Targets: target(Accepted(1))}, body{Conditions: ours, Targets: target(ours...)}, false},
+		{"of another generation", body{Conditions: ours}, body{Conditions: []metav1.Condition{status.Accepted(1), status.Programmed(2)}}, false},
+		{"another message", body{Conditions: []metav1.Condition{status.NotProgrammed(1, "a")}}, body{Conditions: []metav1.Condition{status.NotProgrammed(1, "b")}}, false},
+		{"a target missing", body{Conditions: ours, Targets: target(status.Accepted(1))}, body{Conditions: ours}, false},
+		{"a target too many", body{Conditions: ours}, body{Conditions: ours, Targets: target(status.Accepted(1))}, false},
+		{"a target's condition too many", body{Conditions: ours, Targets: target(status.Accepted(1))}, body{Conditions: ours, Targets: target(ours...)}, false},
 		{"nothing wanted, nothing there", body{}, body{}, true},
 		{"nothing wanted, something there", body{}, body{Conditions: ours}, false},
 	}
@@ -101,14 +102,14 @@ func TestProgrammedIsWhatCameOfApplying(t *testing.T) {
 		fault  string
 		want   metav1.Condition
 	}{
-		{"left open, and applied", ProgrammingPending(3), "", Programmed(3)},
-		{"left open, and not applied", ProgrammingPending(3), "Route a answers 500.", NotProgrammed(3, "Route a answers 500.")},
-		{"decided by the translation", NotEnforced(3), "", NotEnforced(3)},
+		{"left open, and applied", status.ProgrammingPending(3), "", status.Programmed(3)},
+		{"left open, and not applied", status.ProgrammingPending(3), "Route a answers 500.", status.NotProgrammed(3, "Route a answers 500.")},
+		{"decided by the translation", status.NotEnforced(3), "", status.NotEnforced(3)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := &Report{Conditions: []metav1.Condition{Accepted(3), c.report}}
-			if got := bodyFor(r, c.fault).Conditions; got[0] != Accepted(3) || got[1] != c.want {
+			r := &status.Report{Conditions: []metav1.Condition{status.Accepted(3), c.report}}
+			if got := bodyFor(r, c.fault).Conditions; got[0] != status.Accepted(3) || got[1] != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 			if r.Conditions[1] != c.report {

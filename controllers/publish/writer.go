@@ -1,4 +1,5 @@
-package status
+// Package publish writes the status of objects to the API server, and says as Events what was refused.
+package publish
 
 import (
 	"context"
@@ -9,11 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
+	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/radix"
 )
 
@@ -30,24 +31,13 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// Object tells one object from all others that have a status.
-type Object struct {
-	Kind string
-	types.NamespacedName
-}
-
-// Object is the object that r refers to.
-func (r Ref) Object() Object {
-	return Object{r.Kind, types.NamespacedName{Namespace: r.Namespace, Name: r.Name}}
-}
-
 // Submission is what there is to say about all objects. What it refers to is never written.
 type Submission struct {
 	// Reports are those of a translation. The key of an object's report is always the same, and shared by no other. What has
 	// not changed since the last submission is passed over, as far as it is shared.
-	Reports *radix.Tree[Report]
+	Reports *radix.Tree[status.Report]
 	// Faults are the sentences that say what kept an object's routes from being programmed.
-	Faults map[Object]string
+	Faults map[status.Object]string
 }
 
 // Options are what a Writer needs.
@@ -55,7 +45,7 @@ type Options struct {
 	// Client writes the subresource status. It bounds the rate of requests.
 	Client client.SubResourceWriter
 	// Cached returns the object as it was last seen, which is not to be written; nil if there is none.
-	Cached func(Object) client.Object
+	Cached func(status.Object) client.Object
 	Events recorder.EventRecorder
 	// Owner owns the fields that are written. It is the same for all replicas of an installation, so that a new
 	// leader takes over what the old one wrote.
@@ -75,13 +65,13 @@ type Writer struct {
 	latest Submission
 	// absorbed is the submission that wanted was made of.
 	absorbed Submission
-	wanted   map[Object]*want
-	changes  workqueue.TypedRateLimitingInterface[Object] // nil unless Run runs
+	wanted   map[status.Object]*want
+	changes  workqueue.TypedRateLimitingInterface[status.Object] // nil unless Run runs
 }
 
 // want is what one object's status should be.
 type want struct {
-	report *Report // nil if nothing of ours
+	report *status.Report // nil if nothing of ours
 	fault  string
 	// written is what was written last, until the cache has seen it.
 	written *written
@@ -118,7 +108,7 @@ func (w *Writer) Submit(s Submission) {
 // Observe takes notice of an object that has changed, but not its generation: somebody wrote its status. Unless it says
 // what it should, that is written again.
 func (w *Writer) Observe(kind string, o client.Object) {
-	key := Object{kind, client.ObjectKeyFromObject(o)}
+	key := status.Object{Kind: kind, NamespacedName: client.ObjectKeyFromObject(o)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := w.wanted[key]
@@ -153,12 +143,12 @@ func (w *Writer) Run(ctx context.Context) {
 	working.Wait()
 }
 
-func (w *Writer) start() workqueue.TypedRateLimitingInterface[Object] {
+func (w *Writer) start() workqueue.TypedRateLimitingInterface[status.Object] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.absorbed, w.wanted = Submission{}, map[Object]*want{}
+	w.absorbed, w.wanted = Submission{}, map[status.Object]*want{}
 	w.changes = workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[Object](firstRetry, lastRetry))
+		workqueue.NewTypedItemExponentialFailureRateLimiter[status.Object](firstRetry, lastRetry))
 	return w.changes
 }
 
@@ -182,7 +172,7 @@ func (w *Writer) absorb() {
 			w.withdraw(c.Old.Object())
 		}
 	}
-	for _, faults := range []map[Object]string{last.Faults, now.Faults} {
+	for _, faults := range []map[status.Object]string{last.Faults, now.Faults} {
 		for key := range faults {
 			if wanted := w.wanted[key]; wanted != nil && wanted.report != nil {
 				w.want(wanted.report, now.Faults)
@@ -193,7 +183,7 @@ func (w *Writer) absorb() {
 }
 
 // want queues the object of a report unless that was wanted already.
-func (w *Writer) want(r *Report, faults map[Object]string) {
+func (w *Writer) want(r *status.Report, faults map[status.Object]string) {
 	key := r.Object()
 	wanted, known := w.wanted[key]
 	if !known {
@@ -207,7 +197,7 @@ func (w *Writer) want(r *Report, faults map[Object]string) {
 }
 
 // withdraw queues an object that is no longer ours to report on: it is gone or of another class.
-func (w *Writer) withdraw(key Object) {
+func (w *Writer) withdraw(key status.Object) {
 	if wanted := w.wanted[key]; wanted != nil && wanted.report != nil {
 		wanted.report = nil
 		w.changes.Add(key)
@@ -215,7 +205,7 @@ func (w *Writer) withdraw(key Object) {
 }
 
 // next takes one object and writes its status. It reports whether there will be more.
-func (w *Writer) next(ctx context.Context, changes workqueue.TypedRateLimitingInterface[Object]) bool {
+func (w *Writer) next(ctx context.Context, changes workqueue.TypedRateLimitingInterface[status.Object]) bool {
 	key, ended := changes.Get()
 	if ended || ctx.Err() != nil {
 		return false
@@ -235,7 +225,7 @@ func (w *Writer) next(ctx context.Context, changes workqueue.TypedRateLimitingIn
 }
 
 // write makes the status of one object what is wanted.
-func (w *Writer) write(ctx context.Context, key Object) error {
+func (w *Writer) write(ctx context.Context, key status.Object) error {
 	cached := w.Cached(key)
 	wanted, ok := w.look(key, cached)
 	if !ok {
@@ -266,7 +256,7 @@ func (w *Writer) write(ctx context.Context, key Object) error {
 }
 
 // look returns what is wanted of an object; not ok if nothing can be written to it.
-func (w *Writer) look(key Object, cached client.Object) (now want, ok bool) {
+func (w *Writer) look(key status.Object, cached client.Object) (now want, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := w.wanted[key]
@@ -287,7 +277,7 @@ func (w *Writer) look(key Object, cached client.Object) (now want, ok bool) {
 }
 
 // remember keeps what was written until the cache shows it. Nothing more is wanted of an object that isn't ours.
-func (w *Writer) remember(key Object, report *Report, done *written) {
+func (w *Writer) remember(key status.Object, report *status.Report, done *written) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := w.wanted[key]
