@@ -103,3 +103,4 @@ verify: ## Fail when something generated, a golden file or a go.mod is stale
 .PHONY: lint
 lint: ## Run golangci-lint, with kube-api-linter for the API types
 	$$($(TOOLS) golangci-lint)/golangci-lint run ./...
+	go vet -tags standalone ./cmd/penstock

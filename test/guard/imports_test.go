@@ -41,10 +41,11 @@ type listed struct {
 	Deps       []string
 }
 
-func packages(t *testing.T) map[string]listed {
+// packages lists our packages, built with the flags given.
+func packages(t *testing.T, flags ...string) map[string]listed {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", "./...")
+	cmd := exec.Command("go", slices.Concat([]string{"list", "-deps", "-json=ImportPath,Imports,Deps"}, flags, []string{"./..."})...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "../..", &out, &stderr
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("go list: %v\n%s", err, stderr.String())
@@ -93,6 +94,20 @@ func TestTheDataPlaneKnowsNoKubernetes(t *testing.T) {
 			if slices.ContainsFunc(forbidden, func(f string) bool { return strings.HasPrefix(dep, f) }) {
 				t.Errorf("%s depends on %s", name, dep)
 			}
+		}
+	}
+}
+
+// What `make run` builds from nothing takes half as long without the client of Kubernetes.
+func TestTheStandaloneBuildHasNoClient(t *testing.T) {
+	clients := []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}
+	command := packages(t, "-tags=standalone")["cmd/penstock"]
+	if len(command.Deps) == 0 {
+		t.Fatal("the command depends on nothing")
+	}
+	for _, dep := range command.Deps {
+		if slices.ContainsFunc(clients, func(c string) bool { return dep == c || strings.HasPrefix(dep, c+"/") }) {
+			t.Errorf("cmd/penstock, built with the tag standalone, depends on %s", dep)
 		}
 	}
 }
