@@ -57,7 +57,7 @@ func (s *socket) takesTurns() bool { return s != nil && s.plain }
 // read reads in a turn, without waiting. It returns false if the client has ended its side or reset the connection.
 func (s *socket) read(p []byte) (n int, ok bool) {
 	for {
-		r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:
@@ -75,7 +75,7 @@ func (s *socket) write(p []byte) int {
 	if s == nil || s.fd == noDescriptor {
 		return 0
 	}
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0 // It will come again when waiting is allowed.
 	}

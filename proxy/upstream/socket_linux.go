@@ -60,7 +60,7 @@ func (s *socket) readReady(p []byte) int {
 }
 
 func (s *socket) readNow(fd uintptr) {
-	s.read, _ = rawIO(syscall.SYS_READ, fd, s.in) // An error comes again.
+	s.read, _ = rawIO(syscall.SYS_RECVFROM, fd, s.in) // An error comes again.
 }
 
 // begin prepares a round trip that sends out and reads the first bytes of the answer into in.
@@ -84,7 +84,7 @@ func (s *socket) turn() error {
 func (s *socket) inTurn(fd uintptr) (done bool) {
 	if !s.asked {
 		s.asked = true
-		if n, errno := rawIO(syscall.SYS_WRITE, fd, s.out); errno == 0 {
+		if n, errno := rawIO(syscall.SYS_SENDTO, fd, s.out); errno == 0 {
 			s.wrote = n
 		}
 		return s.wrote < len(s.out)
@@ -92,7 +92,7 @@ func (s *socket) inTurn(fd uintptr) (done bool) {
 	if s.wrote < len(s.out) {
 		return true
 	}
-	n, errno := rawIO(syscall.SYS_READ, fd, s.in)
+	n, errno := rawIO(syscall.SYS_RECVFROM, fd, s.in)
 	switch {
 	case errno == syscall.EAGAIN:
 		return false
@@ -108,7 +108,7 @@ func (s *socket) inTurn(fd uintptr) (done bool) {
 // rawIO makes a system call that does not wait, and so need not tell the scheduler.
 func rawIO(call, fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
 		if errno == 0 {
 			return int(n), 0
 		}
