@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Plain proxying side by side: starts each target in turn on core 0, with load and backends on core 1, and prints a row for
-each: the median of the rounds. Targets are interleaved, so that what else happens on the machine meets them all.
+"""Plain proxying side by side: all targets run on core 0, load and backends on core 1. In each round every target has its
+turn, so that what else happens on a shared machine meets them all; a row is a target's medians, and what it says against
+nginx is the median of the rounds' ratios, which hardly depends on how fast the machine is.
 
-CPU per request is the steadiest figure; `other` is how much of a core anything else took during the row (above 0.1 the row
-is noise). Compare rows of one run only.
+CPU per request is the steadiest figure; `other` is how much of a core anything else took meanwhile (above 0.1 the row is
+noise). Compare rows of one run only.
 """
 
 import argparse
+import contextlib
 import statistics
+import subprocess
 import sys
 import time
 
@@ -20,17 +23,22 @@ def main() -> int:
     lab.prepare()
     targets = peers.available(args.targets)
     rows = {peer.name: [] for peer in targets}
-    for _ in range(args.rounds):
+    with contextlib.ExitStack() as running:
+        processes = [running.enter_context(lab.started(peer)) for peer in targets]
         for peer in targets:
-            rows[peer.name].append(measure(peer, args))
+            lab.load(peer, *options(args), "-t", 1)  # pools and caches are warm afterwards
+        lab.await_quiet()
+        for _ in range(args.rounds):
+            for peer, process in zip(targets, processes):
+                rows[peer.name].append(measure(peer, process, args))
     print_table(rows, args)
     return 1 if any(row["errors"] for taken in rows.values() for row in taken) else 0
 
 
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=5, help="measurements of each target (default 5)")
-    p.add_argument("--seconds", type=float, default=5, help="length of a measurement (default 5)")
+    p.add_argument("--rounds", type=int, default=15, help="measurements of each target (default 15)")
+    p.add_argument("--seconds", type=float, default=1.5, help="length of a measurement (default 1.5)")
     p.add_argument("--connections", type=int, default=50, help="keep-alive connections (default 50)")
     p.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")
     p.add_argument("--rate", type=float, default=0, help="requests a second; 0 (default) is as fast as answered")
@@ -43,19 +51,19 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def measure(peer: peers.Peer, args: argparse.Namespace) -> dict:
-    options = ["-c", args.connections, "-u", args.path, "-r", args.rate, *(["-n"] if args.new else [])]
-    with lab.started(peer) as process:
-        lab.load(peer, *options, "-t", 1)  # pools and caches are warm afterwards
-        lab.await_quiet()
-        began, own, all_cpu = time.monotonic(), lab.cpu_of(process.pid), lab.busy()
-        children = lab.children_cpu()
-        row = lab.load(peer, *options, "-t", args.seconds)
-        spent = lab.cpu_of(process.pid) - own
-        others = lab.busy() - all_cpu - spent - (lab.children_cpu() - children)
-        row["cpu"] = spent / max(row["answered"], 1)
-        row["other"] = max(0, others / 1e6 / (time.monotonic() - began))
-        return row
+def options(args: argparse.Namespace) -> list:
+    return ["-c", args.connections, "-u", args.path, "-r", args.rate, *(["-n"] if args.new else [])]
+
+
+def measure(peer: peers.Peer, process: subprocess.Popen, args: argparse.Namespace) -> dict:
+    began, own, all_cpu = time.monotonic(), lab.cpu_of(process.pid), lab.busy()
+    children = lab.children_cpu()
+    row = lab.load(peer, *options(args), "-t", args.seconds)
+    spent = lab.cpu_of(process.pid) - own
+    others = lab.busy() - all_cpu - spent - (lab.children_cpu() - children)
+    row["cpu"] = spent / max(row["answered"], 1)
+    row["other"] = max(0, others / 1e6 / (time.monotonic() - began))
+    return row
 
 
 def print_table(rows: dict[str, list[dict]], args: argparse.Namespace) -> None:
@@ -70,7 +78,8 @@ def print_table(rows: dict[str, list[dict]], args: argparse.Namespace) -> None:
     for name, taken in rows.items():
         against = {key: "-" for key in ("rps", "cpu")}
         if base:
-            against = {key: f"{median(name, key) / median(base, key):.2f}" for key in against}
+            against = {key: f"{statistics.median(row[key] / other[key] for row, other in zip(taken, rows[base])):.2f}"
+                       for key in against}
         errors = sum(row["errors"] for row in taken)
         print(f"| {name} | {median(name, 'rps'):.0f} | {against['rps']} | {median(name, 'p50'):.0f} "
               f"| {median(name, 'p99'):.0f} | {median(name, 'p999'):.0f} | {median(name, 'cpu'):.1f} | {against['cpu']} "

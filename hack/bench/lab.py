@@ -92,19 +92,23 @@ def load(peer: peers.Peer, *options: object, prefix: Sequence[str] = ()) -> dict
 
 
 def cpu_of(pid: int) -> float:
-    """User and system time of a process, in microseconds."""
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
+    """What the threads of a process have spent, in microseconds."""
+    return sum(spent for spent, _ in accounts(pid)) / 1e3
 
 
 def waited(pid: int) -> float:
     """How long the threads of a process could have run but had no core, in seconds."""
-    total = 0
+    return sum(waiting for _, waiting in accounts(pid)) / 1e9
+
+
+def accounts(pid: int) -> list[tuple[int, int]]:
+    """For each thread how long it ran and how long it waited for a core, in nanoseconds."""
+    taken = []
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/task/{task}/schedstat") as f:
-            total += int(f.read().split()[1])
-    return total / 1e9
+            ran, waiting, _ = map(int, f.read().split())
+            taken.append((ran, waiting))
+    return taken
 
 
 def children_cpu() -> float:

@@ -73,7 +73,11 @@ def penstock(tls: bool = False) -> Peer:
     if tls:
         write(manifests(tls) / "secret.yaml", penstock_secret())
     command = [str(ROOT / "bin/penstock"), "standalone", "-f", str(manifests(tls)), "--drain-delay", "0s"]
-    return Peer("penstock-tls" if tls else "penstock", 8443 if tls else 8080, command, tls, admin=8081, debug=8082)
+    if not tls:
+        return Peer("penstock", 8080, [*command, "--https-port=8453"], admin=8081, debug=8082)
+    flags = {"http-port": 8090, "admin-address": "127.0.0.1:8091", "debug-address": "127.0.0.1:8092"}
+    command += [f"--{name}={value}" for name, value in flags.items()]
+    return Peer("penstock-tls", 8443, command, tls, admin=8091, debug=8092)
 
 
 def manifests(tls: bool) -> Path:
