@@ -107,6 +107,8 @@ type Route struct {
 	Patterns []string
 	// Prefixes are, match by match, the path prefix that matched; empty where the match is no prefix.
 	Prefixes []string
+	// Handler serves the route's exchanges, inside of what all routes have in common.
+	Handler Handler
 }
 
 // Pattern is the path pattern that matched; empty without a route. Unlike the path it is bounded in number.

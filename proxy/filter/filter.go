@@ -24,7 +24,7 @@ type Filter interface {
 
 // Env is how a filter reaches the world.
 type Env struct {
-	// Route is the route that is being compiled; nil in a listener's base chain, which serves what no route matches.
+	// Route is the route that is being compiled; nil in the base chain, which also serves what no route matches.
 	Route *exchange.Route
 	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
 	Secret func(snapshot.Ref) ([]byte, error)
@@ -34,7 +34,8 @@ type Env struct {
 // Definition describes a filter: its name and how to check and build one.
 type Definition struct {
 	Name string
-	// Base filters are part of every chain, configured or not.
+	// Base filters are part of every chain, configured or not. They are wrapped around all routes once, so nothing that Wrap
+	// returns may depend on Env.Route; a Finisher is built for each route, and may.
 	Base bool
 	// Check decodes a configuration strictly and validates it; it returns the Secrets that it needs.
 	Check func(config json.RawMessage) ([]snapshot.Ref, error)
@@ -93,7 +94,7 @@ func decode[C any](raw json.RawMessage) (c C, err error) {
 	return c, err
 }
 
-// Registry is the ordered list of filters: what stands first runs outermost.
+// Registry is the ordered list of filters: what stands first runs outermost. The base filters come first.
 type Registry []Definition
 
 // Lookup returns the definition of that name.
@@ -152,4 +153,21 @@ func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last e
 	}
 	slices.Reverse(c.Finishers)
 	return c, nil
+}
+
+// BaseFinishers builds those of the base filters that want to learn how the exchanges of one route end.
+func (r Registry) BaseFinishers(env Env) (finishers []exchange.Finisher, err error) {
+	for _, d := range r {
+		if !d.Base {
+			continue
+		}
+		f, err := d.Build(nil, env)
+		if err != nil {
+			return nil, fmt.Errorf("filter %s: %w", d.Name, err)
+		}
+		if fin, ok := f.(exchange.Finisher); ok {
+			finishers = append(finishers, fin)
+		}
+	}
+	return finishers, nil
 }

@@ -45,7 +45,7 @@ type finisher struct{ marker }
 
 func (f *finisher) Done(*exchange.Exchange) { *f.trail = append(*f.trail, f.name+" done") }
 
-// registry has two base filters and two that are configured, in the order a b c d. a and c are finishers.
+// registry has two base filters and two that are configured, in the order a c b d. a and c are finishers.
 func registry(trail *[]string) filter.Registry {
 	base := func(name string) filter.Definition {
 		return filter.DefineBase(name, func(filter.Env) filter.Filter { return &finisher{marker{name, "", trail}} })
@@ -65,7 +65,7 @@ func registry(trail *[]string) filter.Registry {
 			return []snapshot.Ref{c.Secret}
 		})
 	}
-	return filter.Registry{base("a"), configured("b"), base("c"), configured("d")}
+	return filter.Registry{base("a"), base("c"), configured("b"), configured("d")}
 }
 
 func TestChainsRunInTheRegistrysOrder(t *testing.T) {
@@ -76,7 +76,7 @@ func TestChainsRunInTheRegistrysOrder(t *testing.T) {
 		want       []string
 	}{
 		"base filters alone":              {true, nil, []string{"a", "c", "last", "a done", "c done"}},
-		"base and configured filters":     {true, configured, []string{"a", "b", "c", "d!", "last", "a done", "c done"}},
+		"base and configured filters":     {true, configured, []string{"a", "c", "b", "d!", "last", "a done", "c done"}},
 		"configured filters alone":        {false, configured, []string{"b", "d!", "last"}},
 		"no filter leaves the last alone": {false, nil, []string{"last"}},
 	} {

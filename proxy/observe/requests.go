@@ -73,10 +73,21 @@ func NewRequests(maxSeries int) *Requests {
 
 type patternKey struct{ route, pattern string }
 
-// pattern holds the counters of one path pattern of a route: a list that only grows, by method and status.
+// pattern holds the counters of one path pattern of a route: a list that only grows, by method and status. The first one is
+// part of it: most routes are asked with one method and answer with one status, and what is not touched need not be fetched.
 type pattern struct {
-	first atomic.Pointer[counter]
-	held  *atomic.Int64
+	first   atomic.Pointer[counter]
+	held    *atomic.Int64
+	claimed atomic.Bool
+	own     counter
+}
+
+// counter returns memory for a counter.
+func (p *pattern) counter() *counter {
+	if p.claimed.CompareAndSwap(false, true) {
+		return &p.own
+	}
+	return new(counter)
 }
 
 type counter struct {
@@ -90,15 +101,17 @@ type labels struct {
 	status uint16
 }
 
-// duration holds the histogram of one route, once it has seen a request.
+// duration holds the histogram of one route.
 type duration struct {
-	histogram atomic.Pointer[histogram]
-	held      *atomic.Int64
+	// counts says that the histogram is in use, once the route has seen a request.
+	counts atomic.Bool
+	held   *atomic.Int64
+	histogram
 }
 
 type histogram struct {
-	buckets [len(buckets) + 1]atomic.Uint64
 	sum     atomic.Int64 // nanoseconds
+	buckets [len(buckets) + 1]atomic.Uint64
 }
 
 func (h *histogram) observe(d time.Duration) {
@@ -113,22 +126,29 @@ func (h *histogram) observe(d time.Duration) {
 // Meter counts the requests of one route.
 type Meter struct {
 	requests *Requests
-	patterns []*pattern
 	duration *duration
+	// first and others are the patterns.
+	first  *pattern
+	others []*pattern
 }
 
 // Meter returns the meter of a route with these path patterns, or, with an empty route, of what no route matches.
-func (r *Requests) Meter(route string, patterns []string) *Meter {
+func (r *Requests) Meter(route string, patterns []string) Meter {
 	if route == "" {
 		route, patterns = none, []string{none}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := &Meter{requests: r, patterns: make([]*pattern, len(patterns))}
-	for i, p := range patterns {
-		m.patterns[i] = share(r, r.patterns, patternKey{route, p}, func(held *atomic.Int64) *pattern { return &pattern{held: held} })
-	}
+	m := Meter{requests: r}
 	m.duration = share(r, r.durations, route, func(held *atomic.Int64) *duration { return &duration{held: held} })
+	for i, text := range patterns {
+		p := share(r, r.patterns, patternKey{route, text}, func(held *atomic.Int64) *pattern { return &pattern{held: held} })
+		if i == 0 {
+			m.first = p
+		} else {
+			m.others = append(m.others, p)
+		}
+	}
 	return m
 }
 
@@ -156,7 +176,11 @@ func (m *Meter) Count(match int, method Method, status int, took time.Duration) 
 	if status < 100 || status > 599 {
 		status = 0
 	}
-	m.requests.count(m.patterns[match], labels{method, uint16(status)}).Add(1)
+	p := m.first
+	if match > 0 {
+		p = m.others[match-1]
+	}
+	m.requests.count(p, labels{method, uint16(status)}).Add(1)
 	m.requests.duration(m.duration).observe(took)
 }
 
@@ -170,7 +194,8 @@ func (r *Requests) count(p *pattern, key labels) *atomic.Uint64 {
 	if !r.take(1, p.held) {
 		return &r.overflow.count
 	}
-	c := &counter{key: key, next: first}
+	c := p.counter()
+	c.key, c.next = key, first
 	if p.first.CompareAndSwap(first, c) {
 		return &c.count
 	}
@@ -179,16 +204,16 @@ func (r *Requests) count(p *pattern, key labels) *atomic.Uint64 {
 }
 
 func (r *Requests) duration(d *duration) *histogram {
-	if h := d.histogram.Load(); h != nil {
-		return h
+	if d.counts.Load() {
+		return &d.histogram
 	}
 	if !r.take(histogramSeries, d.held) {
 		return &r.overflow.duration
 	}
-	if !d.histogram.CompareAndSwap(nil, new(histogram)) {
+	if !d.counts.CompareAndSwap(false, true) {
 		r.take(-histogramSeries, d.held)
 	}
-	return d.histogram.Load()
+	return &d.histogram
 }
 
 // take reserves n series, held by one of their owners; a negative n gives them back.
@@ -217,8 +242,8 @@ func (r *Requests) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for route, d := range durations {
-		if h := d.histogram.Load(); h != nil {
-			ch <- h.metric(route)
+		if d.counts.Load() {
+			ch <- d.metric(route)
 		}
 	}
 	if n := r.overflow.count.Load(); n > 0 {

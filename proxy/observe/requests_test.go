@@ -155,7 +155,7 @@ func TestSeriesGoWithTheLastChainThatCountsIntoThem(t *testing.T) {
 func TestSeriesAreBounded(t *testing.T) {
 	const most = 100
 	r := observe.NewRequests(most)
-	var meters []*observe.Meter
+	var meters []observe.Meter
 	for i := range 50 {
 		m := r.Meter("a/"+string(rune('a'+i))+"/0", []string{"/"})
 		meters = append(meters, m)

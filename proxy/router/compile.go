@@ -118,15 +118,19 @@ type compiler struct {
 	table   *Table
 }
 
-// buildBase builds the chain of what matches no route.
+// buildBase builds the base chain, or does without it if one of the base filters can't be built.
 func (c *compiler) buildBase() {
 	t := c.table
 	if t.base.Handler != nil {
 		return
 	}
-	var err error
-	t.base, err = baseChain(c.options, filter.Env{Now: c.options.Now}, exchange.HandlerFunc(serveUnmatched))
+	last := exchange.HandlerFunc(serveRoute)
+	err := guard(func() (err error) {
+		t.base, err = c.options.Filters.Chain(true, nil, filter.Env{Now: c.options.Now}, last)
+		return err
+	})
 	if err != nil {
+		t.base = filter.Chain{Handler: last}
 		t.problems = t.problems.Put(t.generation, "", &Problem{Err: fmt.Errorf("base chain: %w", err)})
 	}
 }

@@ -2,7 +2,7 @@ package router
 
 import (
 	"hash/maphash"
-	"maps"
+	"math/bits"
 	"strings"
 )
 
@@ -14,15 +14,32 @@ type hosts struct {
 	generation uint64
 }
 
-// shard holds the hosts of some hash values. The key of "*.example.com" is ".example.com", that of any host is empty.
+// shard holds the hosts of some hash values, in a table with linear probing that is at most half full. A map would take the
+// look-up through twice as many places in memory, each of which is cold among thousands of hosts.
 type shard struct {
-	paths      map[string]*paths
+	slots      []slot // a power of two
+	count      int
 	generation uint64
+}
+
+// slot is free if it has no host.
+type slot struct {
+	hash uint64
+	host *host
+}
+
+// host is what the routes of one host say of paths. The key of "*.example.com" is ".example.com", that of any host is empty.
+type host struct {
+	key   string
+	paths *paths
 }
 
 var hostSeed = maphash.MakeSeed()
 
-func shardOf(key string) uint8 { return uint8(maphash.String(hostSeed, key)) }
+// hashOf chooses the shard with its lowest byte, and the slot with what is above.
+func hashOf(key string) uint64 { return maphash.String(hostSeed, key) }
+
+const shardBits = 8
 
 // hostKey returns the key of a route's host; "*" is any host.
 func hostKey(host string) string { return strings.TrimPrefix(host, "*") }
@@ -36,10 +53,26 @@ func hostOfKey(key string) string {
 }
 
 func (h *hosts) get(key string) *paths {
-	if s := h.shards[shardOf(key)]; s != nil {
-		return s.paths[key]
+	hash := hashOf(key)
+	s := h.shards[uint8(hash)]
+	if s == nil {
+		return nil
+	}
+	if found := s.slots[s.place(hash, key)].host; found != nil {
+		return found.paths
 	}
 	return nil
+}
+
+// place returns where the host stands, or the free slot where it would.
+func (s *shard) place(hash uint64, key string) int {
+	mask := len(s.slots) - 1
+	for i := int(hash>>shardBits) & mask; ; i = (i + 1) & mask {
+		at := &s.slots[i]
+		if at.host == nil || at.hash == hash && at.host.key == key {
+			return i
+		}
+	}
 }
 
 // find returns the paths of the most specific host that name belongs to, or nil. A less specific host is not asked
@@ -67,8 +100,13 @@ func (h *hosts) find(name string) *paths {
 func (h *hosts) all() map[string]*paths {
 	all := make(map[string]*paths)
 	for _, s := range h.shards {
-		if s != nil {
-			maps.Copy(all, s.paths)
+		if s == nil {
+			continue
+		}
+		for _, at := range s.slots {
+			if at.host != nil {
+				all[at.host.key] = at.host.paths
+			}
 		}
 	}
 	return all
@@ -78,13 +116,10 @@ func (h *hosts) all() map[string]*paths {
 // returns the new ones, or nil.
 func (h *hosts) edit(generation uint64, key string, change func(*paths) *paths) *hosts {
 	h = h.own(generation)
-	place := &h.shards[shardOf(key)]
+	hash := hashOf(key)
+	place := &h.shards[uint8(hash)]
 	*place = (*place).own(generation)
-	if p := change((*place).paths[key]); p != nil {
-		(*place).paths[key] = p
-	} else {
-		delete((*place).paths, key)
-	}
+	(*place).put(hash, key, change(h.get(key)))
 	return h
 }
 
@@ -100,12 +135,48 @@ func (h *hosts) own(generation uint64) *hosts {
 	return &c
 }
 
+// own returns s if it is of this generation, else a copy that is, with room for one more host.
 func (s *shard) own(generation uint64) *shard {
-	if s == nil {
-		return &shard{make(map[string]*paths), generation}
-	}
-	if s.generation == generation {
+	if s != nil && s.generation == generation && 2*(s.count+1) <= len(s.slots) {
 		return s
 	}
-	return &shard{maps.Clone(s.paths), generation}
+	c := &shard{generation: generation}
+	if s == nil {
+		c.slots = make([]slot, 4)
+		return c
+	}
+	c.count, c.slots = s.count, make([]slot, max(4, 1<<bits.Len(uint(2*s.count+1))))
+	for _, at := range s.slots {
+		if at.host != nil {
+			c.slots[c.place(at.hash, at.host.key)] = at
+		}
+	}
+	return c
+}
+
+// put sets the paths of a host in a shard with room for it; nil takes the host out.
+func (s *shard) put(hash uint64, key string, p *paths) {
+	i := s.place(hash, key)
+	at := &s.slots[i]
+	switch {
+	case p != nil && at.host != nil:
+		at.host = &host{at.host.key, p} // Older shards refer to the present one.
+	case p != nil:
+		*at = slot{hash, &host{key, p}}
+		s.count++
+	case at.host != nil:
+		s.remove(i)
+	}
+}
+
+// remove frees a slot. What stands behind it, up to the next free one, is put in anew: it may have been pushed there.
+func (s *shard) remove(i int) {
+	s.slots[i] = slot{}
+	s.count--
+	mask := len(s.slots) - 1
+	for i = (i + 1) & mask; s.slots[i].host != nil; i = (i + 1) & mask {
+		at := s.slots[i]
+		s.slots[i] = slot{}
+		s.slots[s.place(at.hash, at.host.key)] = at
+	}
 }

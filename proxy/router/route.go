@@ -16,11 +16,12 @@ import (
 // errRejected answers every request of a route that is invalid or can't be built.
 var errRejected = &exchange.Error{Status: http.StatusInternalServerError, Code: "route.rejected", Source: exchange.FromGateway}
 
-// route is a compiled route. It never changes.
+// route is a compiled route. It never changes. What every exchange needs stands first: among thousands of routes, each line of
+// memory that is touched has to be fetched.
 type route struct {
 	exchange.Route
-	chain    filter.Chain
-	timeouts exchange.Timeouts
+	finishers []exchange.Finisher
+	timeouts  exchange.Timeouts
 	// whole bounds the whole exchange; 0 means no limit.
 	whole time.Duration
 
@@ -32,14 +33,13 @@ type route struct {
 	uses []string
 }
 
-// serve runs the chain of the route for an exchange that match number index has matched.
-func (r *route) serve(x *exchange.Exchange, index int) error {
+// begin makes x an exchange of the route, by match number index.
+func (r *route) begin(x *exchange.Exchange, index int) {
 	x.Route, x.Match, x.Timeouts = &r.Route, index, r.timeouts
 	if r.whole > 0 {
 		x.SetDeadline(x.Start.Add(r.whole))
 	}
-	x.SetFinishers(r.chain.Finishers)
-	return r.chain.Handler.Serve(x)
+	x.SetFinishers(r.finishers)
 }
 
 // builder builds one route. Filters may keep the functions that they get from it, so it refers to no table.
@@ -64,7 +64,7 @@ func (b *builder) build(spec *snapshot.Route, order string) (*route, error) {
 	}
 	b.route.ID = spec.ID
 	err := errors.Join(guard(b.buildMatches), guard(b.buildChain))
-	if b.route.chain.Handler == nil || b.isPartial() {
+	if b.route.Handler == nil || b.isPartial() {
 		err = errors.Join(err, b.buildReject(http.StatusInternalServerError))
 	}
 	b.cluster, b.secret = nil, nil
@@ -144,22 +144,29 @@ func (b *builder) buildChain() error {
 	if spec.MaxRequestBody > 0 {
 		last = &limited{last, spec.MaxRequestBody}
 	}
-	c, err := b.Filters.Chain(true, spec.Filters, b.env(spec.Filters), last)
+	base, err := b.Filters.BaseFinishers(b.env(nil))
 	if err != nil {
 		return errors.Join(missing, err)
 	}
-	b.route.chain = c
+	c, err := b.Filters.Chain(false, spec.Filters, b.env(spec.Filters), last)
+	if err != nil {
+		return errors.Join(missing, err)
+	}
+	b.route.Handler, b.route.finishers = c.Handler, slices.Concat(base, c.Finishers)
 	for _, f := range b.late {
-		f.finishers = slices.Concat(c.Finishers, f.finishers)
+		f.finishers = slices.Concat(b.route.finishers, f.finishers)
 	}
 	return missing
 }
 
 // buildReject makes the route answer everything with status. The filters of the rule don't take part: the rule is
 // invalid.
-func (b *builder) buildReject(status int) (err error) {
-	b.route.chain, err = baseChain(b.Options, b.env(nil), refuse(errRejected, status))
-	return err
+func (b *builder) buildReject(status int) error {
+	b.route.Handler = refuse(errRejected, status)
+	return guard(func() (err error) {
+		b.route.finishers, err = b.Filters.BaseFinishers(b.env(nil))
+		return err
+	})
 }
 
 // env is what a filter of the route is built with.

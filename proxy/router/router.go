@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
 )
 
 var errNotFound = &exchange.Error{Status: http.StatusNotFound, Code: "route.not_found", Source: exchange.FromClient}
@@ -31,18 +30,18 @@ func (r *Router) Swap(t *Table) { r.table.Store(t) }
 // Table returns the table that serves.
 func (r *Router) Table() *Table { return r.table.Load() }
 
-// Serve passes x to the route that it matches, or to the base filters around an error.
+// Serve passes x through the base filters to the route that it matches, or to an error.
 func (r *Router) Serve(x *exchange.Exchange) error {
 	t := r.table.Load()
 	if x.Refusal == nil && t.policies.misdirects(x) {
 		x.Refusal = errMisdirected
 	}
+	x.SetFinishers(t.base.Finishers)
 	if x.Refusal == nil {
 		if c := t.match(x); c != nil {
-			return c.route.serve(x, c.index)
+			c.route.begin(x, c.index)
 		}
 	}
-	x.SetFinishers(t.base.Finishers)
 	return t.base.Handler.Serve(x)
 }
 
@@ -51,9 +50,11 @@ func (t *Table) match(x *exchange.Exchange) *candidate {
 	return findPath(t.listeners[x.Listener].find(x.Request.Host), x)
 }
 
-// serveUnmatched ends the base chain: it answers what was refused by the engine and what no route matches.
-func serveUnmatched(x *exchange.Exchange) error {
+// serveRoute ends the base chain: the matched route serves, or what the engine refused and what no route matches is answered.
+func serveRoute(x *exchange.Exchange) error {
 	switch {
+	case x.Route != nil:
+		return x.Route.Handler.Serve(x)
 	case x.Refusal != nil:
 		return x.Refusal
 	case x.Request.Path == "*":
@@ -61,16 +62,4 @@ func serveUnmatched(x *exchange.Exchange) error {
 		return nil
 	}
 	return errNotFound
-}
-
-// baseChain is the chain of the base filters around last, or last alone if one of them can't be built.
-func baseChain(o *Options, env filter.Env, last exchange.Handler) (c filter.Chain, err error) {
-	err = guard(func() (err error) {
-		c, err = o.Filters.Chain(true, nil, env, last)
-		return err
-	})
-	if err != nil {
-		return filter.Chain{Handler: last}, err
-	}
-	return c, nil
 }

@@ -55,6 +55,15 @@ func TestBaseFiltersCannotBeConfigured(t *testing.T) {
 	}
 }
 
+func TestBaseFiltersComeFirst(t *testing.T) {
+	registry := builtin.Registry(builtin.Deps{})
+	for i, d := range registry[1:] {
+		if d.Base && !registry[i].Base {
+			t.Errorf("base filter %s stands inside of %s", d.Name, registry[i].Name)
+		}
+	}
+}
+
 func TestFiltersWorkTogether(t *testing.T) {
 	var log strings.Builder
 	deps := newDeps(t, &log)

@@ -18,7 +18,7 @@ func Definition(requests *observe.Requests) filter.Definition {
 }
 
 type metrics struct {
-	meter *observe.Meter
+	meter observe.Meter
 }
 
 var (
