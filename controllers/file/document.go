@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
+
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // document is one object of a manifest, or what could be made out of it. It does not change once it was read.
@@ -91,7 +93,7 @@ func afterMarker(line []byte) ([]byte, bool) {
 var noField = (*field.Path)(nil).String()
 
 // decode makes an object of a part of a file, or says why it cannot.
-func (d *document) decode(p part) {
+func (d *document) decode(p part, turns *yield.Turns) {
 	content, err := parse(p.text)
 	if err != nil {
 		// Once more with the lines before it, so that the message counts them.
@@ -111,7 +113,9 @@ func (d *document) decode(p part) {
 		d.blame("", fmt.Sprintf("kind %q of apiVersion %q is not supported", u.GetKind(), u.GetAPIVersion()))
 		return
 	}
+	turns.Next()
 	object, errs := k.decode(u)
+	turns.Next()
 	for _, err := range errs {
 		d.blame(strings.TrimPrefix(err.Field, noField), err.ErrorBody())
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // manifest is what was read of a file, or why a file or directory cannot be read. But for its place, it is not written
@@ -32,6 +34,7 @@ type identity struct {
 // only the documents that are new to it are decoded. Its zero value remembers nothing.
 type reader struct {
 	known map[string]*manifest // of the last reading, by path
+	turns yield.Turns
 }
 
 // read returns every manifest below root in order: the same pointer as the last time for one that has not changed.
@@ -40,6 +43,7 @@ func (r *reader) read(root string, at time.Time) []*manifest {
 	manifests := tree.failed
 	known := make(map[string]*manifest, len(tree.files))
 	for _, file := range tree.files {
+		r.turns.Next()
 		m := r.manifest(file, at)
 		known[m.path] = m
 		manifests = append(manifests, m)
@@ -61,7 +65,7 @@ func (r *reader) manifest(file found, at time.Time) *manifest {
 		return unreadable(file.path, err)
 	}
 	m := &manifest{path: file.path, identity: now}
-	m.decode(text, last.byDigest())
+	m.decode(text, last.byDigest(), &r.turns)
 	return m
 }
 
@@ -79,13 +83,13 @@ func (m *manifest) byDigest() map[digest]*document {
 	return known
 }
 
-func (m *manifest) decode(text []byte, known map[digest]*document) {
+func (m *manifest) decode(text []byte, known map[digest]*document, turns *yield.Turns) {
 	for _, part := range split(text) {
 		doc := &document{from: m, line: part.line, digest: sha256.Sum256(bytes.TrimLeft(part.text, "\r\n"))}
 		if same, ok := known[doc.digest]; ok {
 			doc.ref, doc.object = same.ref, same.object
 		} else {
-			doc.decode(part)
+			doc.decode(part, turns)
 		}
 		m.documents = append(m.documents, doc)
 	}

@@ -51,6 +51,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if err != nil {
 			problems = append(problems, Problem{File: w.Dir, Message: fmt.Sprintf("read every second, since it cannot be watched: %v", err)})
 		}
+		reader.turns.Next()
 		w.Apply(changes, problems)
 		if err != nil {
 			sleep(ctx, pollInterval)

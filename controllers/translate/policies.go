@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // policy is one RateLimitPolicy and what became of it.
@@ -145,7 +146,9 @@ func targetOf(p metav1.Object, ref v1alpha1.TargetRef) target {
 // settle decides who holds which target and brings statuses up to date.
 func (s *policySet) settle() {
 	s.claims.settle(func(p *policy) { s.unjudged[p] = struct{}{} })
+	var turns yield.Turns
 	for p := range taken(&s.unjudged) {
+		turns.Next()
 		s.judge(p)
 	}
 }

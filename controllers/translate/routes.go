@@ -13,6 +13,7 @@ import (
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // route is one GatewayRoute of the class and what became of it. It lives as long as the object does.
@@ -111,7 +112,9 @@ func (s *routeSet) touchSecret(name types.NamespacedName) {
 
 // settle translates what is outdated, decides who shadows whom and brings statuses up to date.
 func (s *routeSet) settle() {
+	var turns yield.Turns
 	for r := range taken(&s.outdated) {
+		turns.Next()
 		s.renew(r)
 	}
 	s.clusters.settle()
@@ -119,6 +122,7 @@ func (s *routeSet) settle() {
 	s.tls.settle(func(r *route) { s.unjudged[r] = struct{}{} })
 	s.secrets.settle()
 	for r := range taken(&s.unjudged) {
+		turns.Next()
 		s.judge(r)
 	}
 }

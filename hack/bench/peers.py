@@ -1,7 +1,7 @@
 """The targets of the comparison: each is given the same table, 3,334 hosts with three paths each, and three endpoints.
 
-Penstock and nginx write an access log, a line of JSON a request, gathered in a buffer and written to /dev/null; HAProxy,
-which has no such buffer, writes none.
+Penstock, nginx and Traefik write an access log, a line of JSON a request, gathered in a buffer and written to /dev/null;
+HAProxy, which has no such buffer, writes none.
 """
 
 import base64
@@ -31,6 +31,7 @@ class Peer:
     tls: bool = False
     admin: int = 0  # port of /readyz and /metrics, if there is one
     debug: int = 0  # port of /debug/endpoints
+    built_by: str = ""  # what builds its program, if run.sh does not
 
     @property
     def log(self) -> Path:
@@ -43,7 +44,8 @@ def available(names: list[str]) -> list[Peer]:
     peers = [MAKERS[name]() for name in names]
     for peer in peers:
         if shutil.which(peer.command[0]) is None:
-            raise SystemExit(f"{peer.name}: {peer.command[0]} is not installed")
+            remedy = f": run {peer.built_by}" if peer.built_by else ""
+            raise SystemExit(f"{peer.name}: {peer.command[0]} is not installed{remedy}")
     return peers
 
 
@@ -92,9 +94,13 @@ def write(path: Path, text: str) -> None:
 
 
 def write_route(tls: bool, version: int) -> None:
-    """Writes the route that changes; each version has a path of its own."""
-    paths = [*PATHS, f"/version-{version}/"]
-    write(manifests(tls) / "changing.yaml", penstock_route(CHANGING, paths, tls))
+    """Writes the route that changes."""
+    write(manifests(tls) / "changing.yaml", changing_route(version, tls))
+
+
+def changing_route(version: int, tls: bool) -> str:
+    """The route that changes; each version has a path of its own."""
+    return penstock_route(CHANGING, [*PATHS, f"/version-{version}/"], tls)
 
 
 def write_endpoints(tls: bool, ready: list[int]) -> None:
@@ -254,6 +260,41 @@ def haproxy_certificate() -> Path:
     return both
 
 
+# Traefik
+
+
+def traefik(fast: bool = True) -> Peer:
+    """Traefik with its experimental fast proxy, or with the one it has by default."""
+    name, port = ("traefik", 8231) if fast else ("traefik-default", 8232)
+    table = OUT / "traefik-routes.yaml"
+    table.write_text(traefik_routes())
+    conf = OUT / f"{name}.yaml"
+    conf.write_text(f"""global: {{checkNewVersion: false, sendAnonymousUsage: false}}
+log: {{level: ERROR}}
+accessLog: {{filePath: /dev/null, format: json, bufferingSize: 1000}}
+entryPoints:
+  web: {{address: 127.0.0.1:{port}}}
+serversTransport: {{maxIdleConnsPerHost: 1024}}
+providers:
+  file: {{filename: {table}}}
+{"experimental: {fastProxy: {}}" if fast else ""}
+""")
+    command = [str(OUT / "traefik"), f"--configFile={conf}"]
+    return Peer(name, port, command, built_by="hack/bench/traefik/build.sh")
+
+
+def traefik_routes() -> str:
+    """The table as Traefik's own provider for Ingress would write it: a rule for each host and path."""
+    rules = [f"Host(`{host}`) && PathPrefix(`{path}`)" for host in HOSTS for path in PATHS]
+    routers = "".join(f"    r{i}: {{rule: '{rule}', service: backend}}\n" for i, rule in enumerate(rules))
+    servers = ", ".join(f"{{url: 'http://127.0.0.1:{port}'}}" for port in ENDPOINTS)
+    return f"""http:
+  services:
+    backend: {{loadBalancer: {{servers: [{servers}]}}}}
+  routers:
+{routers}"""
+
+
 # Others
 
 
@@ -272,5 +313,6 @@ MAKERS = {
     "penstock": penstock, "nginx": nginx, "haproxy": haproxy, "revproxy": revproxy, "forward": forward,
     "penstock-tls": lambda: penstock(tls=True), "nginx-tls": lambda: nginx(tls=True),
     "haproxy-tls": lambda: haproxy(tls=True),
+    "traefik": traefik, "traefik-default": lambda: traefik(fast=False),
 }
 DEFAULT = ["penstock", "nginx", "haproxy", "revproxy", "forward"]

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // Options are what tables are compiled with. All tables that follow from one another have the same.
@@ -74,17 +74,13 @@ func Compile(prev *Table, s *snapshot.Snapshot, o Options) (*Table, []Problem) {
 	c := &compiler{options: &o, prev: prev.source, table: prev.successor(s)}
 	c.buildBase()
 	c.updatePolicies()
-	for i, e := range c.withAffected(diff(prev, s.Routes)) {
-		if i%turn == turn-1 {
-			runtime.Gosched()
-		}
+	var turns yield.Turns
+	for _, e := range c.withAffected(diff(prev, s.Routes)) {
+		turns.Next()
 		c.apply(e)
 	}
 	return c.table, c.table.allProblems()
 }
-
-// turn is the number of routes that are compiled in one go, well within a millisecond.
-const turn = 16
 
 // successor returns a table for s that still has the content of t.
 func (t *Table) successor(s *snapshot.Snapshot) *Table {
