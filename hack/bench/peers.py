@@ -284,7 +284,8 @@ providers:
 
 
 def traefik_routes() -> str:
-    """The table as Traefik's own provider for Ingress would write it: a rule for each host and path."""
+    """The table as Traefik's own provider for Ingress would write it: a rule for each host and path. It tries them one by
+    one, the longest first, so that with this table hardly anything else counts."""
     rules = [f"Host(`{host}`) && PathPrefix(`{path}`)" for host in HOSTS for path in PATHS]
     routers = "".join(f"    r{i}: {{rule: '{rule}', service: backend}}\n" for i, rule in enumerate(rules))
     servers = ", ".join(f"{{url: 'http://127.0.0.1:{port}'}}" for port in ENDPOINTS)

@@ -2,6 +2,7 @@
 # Builds what the measurements need into hack/bench/out and runs one; bin/penstock must be there (`make build`):
 #   run.sh [options] [target...]   plain proxying side by side, see compare.py
 #   run.sh FIGURE [options]        latency, cost, idle, quota or soak, see dataplane.py
+# The targets traefik and traefik-default need hack/bench/traefik/build.sh first, which takes minutes.
 # It gets a session of its own, which the kernel's autogroup then weighs as one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

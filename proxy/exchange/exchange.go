@@ -167,10 +167,25 @@ func (x *Exchange) Reset() {
 	x.mu.Unlock()
 	x.Request.reset()
 	x.Response.reset()
-	x.Protocol, x.Listener, x.Peer, x.TLS, x.Start, x.Refusal = "", "", netip.AddrPort{}, nil, time.Time{}, nil
-	x.Client, x.Timeouts, x.MaxRequestBody = netip.Addr{}, Timeouts{}, 0
-	x.Route, x.Match, x.Trace, x.Upstream, x.Err = nil, 0, Trace{}, Upstream{}, nil
-	x.Outcome, x.finishers, x.arena, x.body = Outcome{}, nil, x.arena[:0], staticBody{}
+	// One by one: of several the compiler would make copies first.
+	x.Protocol = ""
+	x.Listener = ""
+	x.Peer = netip.AddrPort{}
+	x.TLS = nil
+	x.Start = time.Time{}
+	x.Refusal = nil
+	x.Client = netip.Addr{}
+	x.Timeouts = Timeouts{}
+	x.MaxRequestBody = 0
+	x.Route = nil
+	x.Match = 0
+	x.Trace = Trace{}
+	x.Upstream = Upstream{}
+	x.Err = nil
+	x.Outcome = Outcome{}
+	x.finishers = nil
+	x.arena = x.arena[:0]
+	x.body = staticBody{}
 	if cap(x.arena) > keptArena {
 		x.arena = nil
 	}

@@ -42,10 +42,11 @@ var ErrBodyTooLarge = &Error{Status: 413, Code: "request.body_too_large", Source
 // The body won't come (RFC 9110 §10.1.1), but nothing is wrong with the client or the answer.
 var ErrUninvited = errors.New("the client was not asked for its body before the answer began")
 
+// reset is field by field: the compiler would make a whole Request elsewhere and copy it.
 func (r *Request) reset() {
-	head := r.Head
-	head.Reset(nil)
-	*r = Request{Head: head}
+	r.Method, r.Target, r.Scheme, r.Authority, r.Host, r.Path, r.Query, r.HasQuery = "", "", "", "", "", "", "", false
+	r.Head.Reset(nil)
+	r.Body, r.ContentLength, r.Upgrade = nil, 0, ""
 }
 
 // Response is what the client gets.
@@ -66,9 +67,9 @@ type Response struct {
 }
 
 func (r *Response) reset() {
-	head := r.Head
-	head.Reset(nil)
-	*r = Response{Head: head}
+	r.Status = 0
+	r.Head.Reset(nil)
+	r.Body, r.ContentLength, r.Upgrade, r.Tunnel = nil, 0, "", nil
 }
 
 // Tunnel is a connection that no longer speaks HTTP.

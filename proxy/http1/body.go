@@ -21,7 +21,13 @@ type BodyReader struct {
 // Reset begins the body of m. Window holds what was read behind the head; its capacity is how far beyond the body's
 // end the reader may read from src, and is where those bytes are kept. With none, the end of chunks is read in small steps.
 func (r *BodyReader) Reset(src io.Reader, window []byte, m Message) {
-	*r = BodyReader{src: src, message: m, ahead: window, spill: window[:0], left: m.Length}
+	r.src = src
+	r.message = m
+	r.ahead = window
+	r.spill = window[:0]
+	r.left = m.Length
+	r.chunks = chunkDecoder{}
+	r.err = nil
 	if m.Length == 0 {
 		r.err = io.EOF
 	}

@@ -21,9 +21,12 @@ type section struct {
 	expects          bool // 100-continue
 	close, keepAlive bool // options of Connection
 	upgrading        bool
-	named            [maxNamed][]byte // fields named by Connection
+	named            [maxNamed]part // fields named by Connection
 	nameds           int
 }
+
+// part is where something stands in the head.
+type part struct{ from, to uint32 }
 
 // maxNamed is how many fields Connection may name, beside its known options.
 const maxNamed = 16
@@ -76,7 +79,7 @@ func (s *section) parse(b []byte, i, limit int, h *exchange.Head) (int, fault) {
 		i = end + len(crlf)
 		value, valueEnd := trimSpace(b, nameEnd+1, end)
 		id := exchange.IDOf(b[name:nameEnd])
-		keep, f := s.note(id, b[value:valueEnd])
+		keep, f := s.note(id, b, value, valueEnd)
 		if f != none {
 			return 0, f
 		}
@@ -84,15 +87,16 @@ func (s *section) parse(b []byte, i, limit int, h *exchange.Head) (int, fault) {
 			h.Append(id, name, nameEnd, value, valueEnd, i)
 		}
 	}
-	s.dropNamed(h)
+	s.dropNamed(b, h)
 	return i + len(crlf), s.check()
 }
 
-// note takes in one field and tells whether it is an end-to-end field.
-func (s *section) note(id exchange.ID, v []byte) (keep bool, f fault) {
+// note takes in one field, whose value is b[value:valueEnd], and tells whether it is an end-to-end field.
+func (s *section) note(id exchange.ID, b []byte, value, valueEnd int) (keep bool, f fault) {
+	v := b[value:valueEnd]
 	switch id {
 	case exchange.Connection:
-		f = s.options(v)
+		f = s.options(b, value, valueEnd)
 	case exchange.ContentLength:
 		s.lengths++
 		s.length, f = parseLength(v)
@@ -115,12 +119,16 @@ func (s *section) note(id exchange.ID, v []byte) (keep bool, f fault) {
 	return keep, f
 }
 
-// options reads a Connection field (RFC 9110 §7.6.1).
-func (s *section) options(v []byte) fault {
-	for len(v) > 0 {
-		item, rest, _ := bytes.Cut(v, []byte{','})
-		from, to := trimSpace(item, 0, len(item))
-		item, v = item[from:to], rest
+// options reads a Connection field, b[from:to] (RFC 9110 §7.6.1).
+func (s *section) options(b []byte, from, to int) fault {
+	for from < to {
+		end := to
+		if i := bytes.IndexByte(b[from:to], ','); i >= 0 {
+			end = from + i
+		}
+		at, atEnd := trimSpace(b, from, end)
+		item := b[at:atEnd]
+		from = end + 1
 		switch {
 		case len(item) == 0:
 		case equalFold(item, "close"):
@@ -132,7 +140,7 @@ func (s *section) options(v []byte) fault {
 		case s.nameds == maxNamed:
 			return tooManyOptions
 		default:
-			s.named[s.nameds] = item
+			s.named[s.nameds] = part{uint32(at), uint32(atEnd)}
 			s.nameds++
 		}
 	}
@@ -142,12 +150,12 @@ func (s *section) options(v []byte) fault {
 // dropNamed removes the fields that Connection names, which are meant for this connection alone. Protected are the fields that
 // the gateway knows, and X-Forwarded-*: those it acts on itself or they are meant for every recipient, and a client
 // must not make the backend see less of them than the gateway saw.
-func (s *section) dropNamed(h *exchange.Head) {
+func (s *section) dropNamed(b []byte, h *exchange.Head) {
 	if s.close {
 		h.Drop("close") // As an option has named it, too.
 	}
-	for _, name := range s.named[:s.nameds] {
-		if !isProtected(name) {
+	for _, at := range s.named[:s.nameds] {
+		if name := b[at.from:at.to]; !isProtected(name) {
 			h.Drop(exchange.String(name))
 		}
 	}

@@ -1,4 +1,5 @@
-// Traefik, a target of the comparison: see build.sh.
+// Pins Traefik, a target of the comparison: build.sh builds it from here. Routing plain HTTP needs nothing of what stubs/
+// stands for. Not tidied: the tests of dependencies would come in.
 module github.com/penstock/penstock/hack/bench/traefik
 
 go 1.26.0
@@ -240,16 +241,12 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// As in Traefik's own go.mod, whose replacements count only there.
+// Traefik's own go.mod replaces these, which counts only there; the fork that is its go-http-auth has no use here.
 replace (
 	github.com/abbot/go-http-auth => ./stubs/httpauth
 	github.com/gorilla/mux => github.com/containous/mux v0.0.0-20250523120546-41b6ec3aed59
 	github.com/traefik/traefik/dynamic/ext => ./stubs/ext
 )
 
-// No ACME: the libraries of its DNS providers are most of what Traefik depends on, and some cannot be had as modules.
-replace (
-	github.com/go-acme/lego/v5 => ./stubs/lego
-)
-
-exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible
+// No ACME: the libraries of its DNS providers are most of what Traefik depends on, and not all can be had everywhere.
+replace github.com/go-acme/lego/v5 => ./stubs/lego
