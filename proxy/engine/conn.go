@@ -25,6 +25,7 @@ type conn struct {
 	first  [1]byte            // where the wait for a request's first byte reads, if it takes no turns
 	x      *exchange.Exchange // of the request whose head is being read; nil before its first byte
 	headBy int64              // when that head must be complete, in coarse time; 0 before its first byte
+	head   head               // of x, once it has been read
 	turn   turn
 	body   body
 	// sending is the pace at which the client accepts the present answer.
@@ -100,8 +101,8 @@ func (c *conn) next() fate {
 // takeOne waits for a request and serves it.
 func (c *conn) takeOne() fate {
 	for {
-		if h, ok := c.parse(); ok {
-			return c.settle(h)
+		if c.parse() {
+			return c.settle()
 		}
 		deadline, ok := c.pause()
 		if !ok {
@@ -138,15 +139,17 @@ type head struct {
 	refusal  *exchange.Error
 }
 
-// parse returns the head that has been read, or false if there is none yet or not the whole.
-func (c *conn) parse() (h head, ok bool) {
+// parse takes in the head of a request. It returns false if there is none yet or not the whole.
+func (c *conn) parse() bool {
 	if c.have == 0 {
-		return h, false
+		return false
 	}
 	if c.x == nil {
 		c.x = c.engine.exchanges.Get().(*exchange.Exchange)
 	}
 	var err error
+	h := &c.head
+	h.refusal = nil
 	h.length, h.message, h.protocol, err = http1.ParseRequest(c.in.Bytes[:c.have], &c.x.Request, c.engine.options.Limits)
 	switch {
 	case err != nil:
@@ -154,7 +157,7 @@ func (c *conn) parse() (h head, ok bool) {
 	case h.length == 0 && c.have == len(c.in.Bytes):
 		h.refusal = c.widen()
 	}
-	return h, h.length > 0 || h.refusal != nil
+	return h.length > 0 || h.refusal != nil
 }
 
 // widen makes room for the rest of a large head, or says why not.
@@ -168,9 +171,9 @@ func (c *conn) widen() *exchange.Error {
 }
 
 // settle serves the request whose head has been read.
-func (c *conn) settle(h head) fate {
+func (c *conn) settle() fate {
 	c.used = true
-	f := c.serveExchange(c.x, h)
+	f := c.serveExchange(c.x)
 	c.dismiss()
 	c.advance(f)
 	return f
@@ -235,7 +238,8 @@ func (c *conn) overdue(err error) fate {
 		return drop
 	}
 	if isTimeout(err) && !c.stopped.Load() {
-		return c.settle(head{refusal: errHeadTimeout})
+		c.head = head{refusal: errHeadTimeout}
+		return c.settle()
 	}
 	c.dismiss()
 	c.advance(drop)

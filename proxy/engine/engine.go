@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,6 +135,7 @@ type Connection struct {
 
 // ServeConn serves one connection to its end, and closes it. What is said about it belongs to the engine from now on.
 func (e *Engine) ServeConn(nc net.Conn, about *Connection) {
+	stretch()
 	c := newConn(e, nc, about)
 	if !e.add(c) {
 		nc.Close()
@@ -141,6 +143,15 @@ func (e *Engine) ServeConn(nc net.Conn, about *Connection) {
 	}
 	defer e.remove(c)
 	c.serve()
+}
+
+// stretch makes room on the goroutine's stack for what a request takes. It would grow there anyhow, but after thousands of
+// other connections have come: the stack that each leaves behind then serves none of them.
+//
+//go:noinline
+func stretch() {
+	var room [2 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // Drain lets connections end without failing a request: from now on every answer says Connection: close, and connections

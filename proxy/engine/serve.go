@@ -10,17 +10,17 @@ import (
 )
 
 // serveExchange serves the request whose head has been read, from the handler to the last byte.
-func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
-	if serving := c.engine.Counters.Serving.Add(1); serving > c.engine.options.MaxExchanges && h.refusal == nil {
+func (c *conn) serveExchange(x *exchange.Exchange) fate {
+	if serving := c.engine.Counters.Serving.Add(1); serving > c.engine.options.MaxExchanges && c.head.refusal == nil {
 		c.engine.Counters.Overloads.Add(1)
-		h.refusal = errOverloaded
+		c.head.refusal = errOverloaded
 	}
 	defer c.engine.Counters.Serving.Add(-1)
-	c.fill(x, h)
+	c.fill(x)
 	c.begin(x, c.engine.clock.Load())
 	f := drop
 	c.guard(x, func() { call(c.engine.options.Handler, x) })
-	c.guard(x, func() { f = c.answer(x, h) })
+	c.guard(x, func() { f = c.answer(x) })
 	c.end()
 	x.Outcome.Duration = c.engine.options.Now().Sub(x.Start)
 	x.Outcome.RequestBytes = c.body.count
@@ -29,7 +29,8 @@ func (c *conn) serveExchange(x *exchange.Exchange, h head) fate {
 }
 
 // fill sets what the engine knows.
-func (c *conn) fill(x *exchange.Exchange, h head) {
+func (c *conn) fill(x *exchange.Exchange) {
+	h := &c.head
 	x.Start = c.engine.options.Now()
 	x.Protocol, x.Listener, x.TLS = h.protocol, c.about.Listener, c.about.TLS
 	x.Peer, x.Client = c.about.Peer, c.about.Peer.Addr()
@@ -92,7 +93,7 @@ func fail(x *exchange.Exchange, err *exchange.Error) {
 }
 
 // answer delivers the response.
-func (c *conn) answer(x *exchange.Exchange, h head) fate {
+func (c *conn) answer(x *exchange.Exchange) fate {
 	if x.Err != nil && x.Err.Status == exchange.StatusClientClosed { // A backend may have its own meaning of that number.
 		x.Reply(exchange.StatusClientClosed) // which closes a body
 		return drop
@@ -101,7 +102,7 @@ func (c *conn) answer(x *exchange.Exchange, h head) fate {
 	o := http1.ResponseOptions{
 		Protocol:  x.Protocol,
 		Head:      x.Request.Method == http.MethodHead,
-		KeepAlive: c.keeps(x, h),
+		KeepAlive: c.keeps(x),
 		Upgrade:   x.Request.Upgrade,
 		Date:      *c.engine.date.Load(),
 	}
@@ -132,9 +133,9 @@ func (c *conn) answer(x *exchange.Exchange, h head) fate {
 }
 
 // keeps reports whether the connection can be kept after the answer.
-func (c *conn) keeps(x *exchange.Exchange, h head) bool {
+func (c *conn) keeps(x *exchange.Exchange) bool {
 	closes := func(e *exchange.Error) bool { return e != nil && e.Close }
-	return h.message.KeepAlive && !c.engine.draining.Load() && !closes(x.Refusal) && !closes(x.Err) && c.body.promising()
+	return c.head.message.KeepAlive && !c.engine.draining.Load() && !closes(x.Refusal) && !closes(x.Err) && c.body.promising()
 }
 
 // blame says whose fault it is that the answer broke off.

@@ -11,8 +11,7 @@ type turn struct {
 	fate    fate
 	waiting bool
 	drained bool // nothing more is there until the poller says so
-	ahead   bool // head is to be served behind the callback
-	head    head
+	ahead   bool // a request is to be served behind the callback
 }
 
 // takeTurns serves what comes until a request must be served outside of the callback, or the connection is to end.
@@ -30,7 +29,7 @@ func (c *conn) takeTurns() fate {
 	}
 	switch {
 	case t.ahead:
-		return c.settle(t.head)
+		return c.settle()
 	case err != nil:
 		return c.overdue(err)
 	}
@@ -46,8 +45,8 @@ func (c *conn) inTurn(fd uintptr) (done bool) {
 		c.resume()
 	}
 	for {
-		if h, ok := c.parse(); ok {
-			if done := c.serveInTurn(h); done {
+		if c.parse() {
+			if c.serveInTurn() {
 				return true
 			}
 			continue
@@ -62,14 +61,14 @@ func (c *conn) inTurn(fd uintptr) (done bool) {
 }
 
 // serveInTurn serves a request here, or leaves it to be served behind the callback. It reports whether the callback is to end.
-func (c *conn) serveInTurn(h head) (done bool) {
-	t := &c.turn
+func (c *conn) serveInTurn() (done bool) {
+	t, h := &c.turn, &c.head
 	arrived := h.message.Length == 0 || h.message.Length > 0 && h.message.Length <= int64(c.have-h.length)
 	if !arrived || c.x.Request.Upgrade != "" {
-		t.head, t.ahead = h, true
+		t.ahead = true
 		return true
 	}
-	t.fate = c.settle(h)
+	t.fate = c.settle()
 	return t.fate != again
 }
 
