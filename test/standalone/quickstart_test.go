@@ -134,7 +134,7 @@ func curl(t *testing.T, g *gateway, command string) *response {
 
 var (
 	curlLine = regexp.MustCompile(`(?m)^(?:# |  )?curl (?:-[is] )*(?:http://)?([^|\n]+)`)
-	demoLine = regexp.MustCompile(`(?m)^start bin/demo -name (\S+) -addr (\S+)$`)
+	demoLine = regexp.MustCompile(`(?m)^start bin/quickstart/demo -name (\S+) -addr (\S+)$`)
 )
 
 // commands are the arguments of every curl that README, the manifests and the script tell to try.
