@@ -1,4 +1,5 @@
-"""The targets of the comparison: each is given the same table, 3,334 hosts with three paths each, and three endpoints.
+"""The targets of the comparison: each is given the same table, 3,334 hosts, or $BENCH_HOSTS, with three paths each, and three
+endpoints.
 
 Penstock, nginx and Traefik write an access log, a line of JSON a request, gathered in a buffer and written to /dev/null;
 HAProxy, which has no such buffer, writes none.
@@ -14,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "hack/bench/out"
 
-HOSTS = [f"app{i}.example.com" for i in range(3334)]
-ASKED = 100  # how many of them the load asks for
+HOSTS = [f"app{i}.example.com" for i in range(int(os.environ.get("BENCH_HOSTS", "3334")))]
+ASKED = min(100, len(HOSTS))  # how many of them the load asks for
 PATHS = ["/api/v1/", "/static/", "/"]
 ENDPOINTS = [9001, 9002, 9003]
 CHANGING = 0  # the host whose route changes while it is measured, and which is asked for
