@@ -17,8 +17,10 @@ type conn struct {
 	watch
 	engine *Engine
 	about  *Connection
-	index  int  // in the engine's list
-	used   bool // it has had a request
+	gate   *gate
+	visit  visit // while it has something to do
+	index  int   // in the engine's list
+	used   bool  // it has had a request
 
 	in     *buffer.Buffer     // heads, and what comes behind them; nil while nothing has been read
 	have   int                // bytes in it
@@ -33,7 +35,7 @@ type conn struct {
 }
 
 func newConn(e *Engine, nc net.Conn, about *Connection) *conn {
-	c := &conn{engine: e, about: about}
+	c := &conn{engine: e, about: about, gate: e.nextGate()}
 	if !about.Peer.IsValid() {
 		c.about.Peer = peerOf(nc)
 	}
@@ -82,6 +84,7 @@ func (c *conn) close() {
 		c.engine.panicked(v)
 		c.end()
 	}
+	c.gate.leave(&c.visit)
 	c.net.Close()
 }
 
@@ -114,6 +117,7 @@ func (c *conn) takeOne() fate {
 			return c.overdue(err)
 		}
 		c.have += n
+		c.enterGate()
 	}
 }
 
@@ -213,6 +217,7 @@ func (c *conn) room() {
 // pause begins a wait for further bytes of a head; resume must follow. It returns when the client has had time enough, or false if the
 // connection is to end instead.
 func (c *conn) pause() (deadline int64, ok bool) {
+	c.gate.leave(&c.visit)
 	if c.headBy == 0 && c.have > 0 {
 		c.headBy = c.deadline(c.engine.options.Timeouts.Head)
 	}
@@ -230,6 +235,9 @@ func (c *conn) resume() {
 		c.leaveIdle()
 	}
 }
+
+// enterGate waits until it is this connection's turn to do something about what has arrived.
+func (c *conn) enterGate() { c.visit = c.gate.enter(c.x != nil) }
 
 // overdue is what becomes of a connection after a wait that ended with err.
 func (c *conn) overdue(err error) fate {

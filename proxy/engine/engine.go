@@ -91,6 +91,8 @@ type Engine struct {
 
 	options   Options
 	exchanges sync.Pool
+	gates     []gate
+	admitted  atomic.Uint32 // connections, for the choice of their gate
 	draining  atomic.Bool
 	clock     atomic.Int64           // coarse time that passed while there were connections, in ns; the sweeper moves it
 	date      atomic.Pointer[string] // value of the Date field
@@ -117,6 +119,10 @@ func New(o Options) *Engine {
 	o.Limits.Head = min(o.Limits.Head, buffer.Large)
 	e := &Engine{options: o}
 	e.clock.Store(1) // 0 is no time
+	e.gates = make([]gate, runtime.GOMAXPROCS(0))
+	for i := range e.gates {
+		e.gates[i].age = 1
+	}
 	e.exchanges.New = func() any { return new(exchange.Exchange) }
 	return e
 }
@@ -169,6 +175,14 @@ func (e *Engine) Close() {
 	e.closed = true
 	e.mu.Unlock()
 	e.each(func(c *conn) { c.abort(errClosing) })
+	for i := range e.gates {
+		e.gates[i].close()
+	}
+}
+
+// nextGate is the gate of a new connection. There is one for each processor, so that they needn't wait for one another.
+func (e *Engine) nextGate() *gate {
+	return &e.gates[e.admitted.Add(1)%uint32(len(e.gates))]
 }
 
 func (e *Engine) each(do func(*conn)) {

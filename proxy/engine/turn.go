@@ -29,6 +29,7 @@ func (c *conn) takeTurns() fate {
 	}
 	switch {
 	case t.ahead:
+		c.gate.leave(&c.visit) // for it waits for the client
 		return c.settle()
 	case err != nil:
 		return c.overdue(err)
@@ -43,6 +44,7 @@ func (c *conn) inTurn(fd uintptr) (done bool) {
 		t.waiting, t.drained = false, false
 		c.settleRead(1)
 		c.resume()
+		c.enterGate()
 	}
 	for {
 		if c.parse() {
