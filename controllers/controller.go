@@ -22,6 +22,7 @@ import (
 
 	"github.com/penstock/penstock/controllers/lastgood"
 	"github.com/penstock/penstock/controllers/publish"
+	"github.com/penstock/penstock/controllers/replicas"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/filter"
 )
@@ -34,8 +35,13 @@ type Options struct {
 	Namespaces []string
 	// Secrets says which Secrets are read; empty: SecretsReferenced.
 	Secrets SecretAccess
-	// Election chooses the replica that writes statuses.
+	// Election chooses the replica that writes statuses. In its namespace each replica reports what it serves.
 	Election Election
+	// Replica says who this one is.
+	Replica Replica
+	// Service is the one through which requests reach the replicas, in the namespace of the Election: routes have its addresses, and
+	// its ready endpoints are awaited before a route is Ready. Empty: none is known.
+	Service string
 	// Translate has the settings of the installation.
 	Translate translate.Options
 	Filters   filter.Registry
@@ -66,6 +72,8 @@ type Controller struct {
 	serving    *serving
 	grants     *grants
 	secrets    *secrets
+	peers      *peers
+	reporter   *replicas.Reporter
 	keeper     *lastgood.Keeper // nil without StateDir
 	prober     prober
 	session    atomic.Pointer[session]
@@ -88,6 +96,10 @@ func New(o Options) (*Controller, error) {
 		endpoints: &endpoints{gateway: o.Gateway, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
 	}
+	c.peers = newPeers(c)
+	if c.reporter, err = newReporter(o, c.enqueue); err != nil {
+		return nil, err
+	}
 	c.grants = newGrants(c.newCache, c.grantChanged, o.Log)
 	reader, err := c.newReader()
 	if err != nil {
@@ -105,7 +117,13 @@ func New(o Options) (*Controller, error) {
 }
 
 // Ready reports whether this replica should get traffic, and why or why not.
-func (c *Controller) Ready() (bool, string) { return c.serving.ready() }
+func (c *Controller) Ready() (bool, string) {
+	ok, why := c.serving.ready()
+	if ok && c.serving.from.Load() == cluster && !c.peers.caughtUp() {
+		return false, "catching up with the other replicas"
+	}
+	return ok, why
+}
 
 // Run works until ctx ends. Whatever fails meanwhile is logged, counted and tried again.
 func (c *Controller) Run(ctx context.Context) {
@@ -114,6 +132,8 @@ func (c *Controller) Run(ctx context.Context) {
 	running.Go(func() { c.persevere(ctx, "controller", c.runSession) })
 	running.Go(func() { c.persevere(ctx, "grants", c.grants.Run) })
 	running.Go(func() { c.persevere(ctx, "secrets", c.secrets.Run) })
+	running.Go(func() { c.persevere(ctx, "replicas", c.peers.Run) })
+	running.Go(func() { c.reporter.Run(ctx) })
 	if c.keeper != nil {
 		running.Go(func() { c.keeper.Run(ctx) })
 		running.Go(func() { c.restoreUnlessReachable(ctx) })
@@ -163,7 +183,7 @@ func (c *Controller) restoreUnlessReachable(ctx context.Context) {
 
 // served reports whether anything is served.
 func (c *Controller) served() bool {
-	ok, _ := c.Ready()
+	ok, _ := c.serving.ready()
 	return ok
 }
 
@@ -175,11 +195,17 @@ func (c *Controller) enqueue() {
 }
 
 // grantChanged asks for a translation that looks at a grant.
-func (c *Controller) grantChanged(name types.NamespacedName) {
-	if s := c.session.Load(); s != nil { // the first translation of a session looks at all of them
-		s.pending.add(kindGrant, name)
-		s.enqueue()
+func (c *Controller) grantChanged(name types.NamespacedName, resourceVersion string) {
+	s := c.session.Load()
+	if s == nil { // the first translation of a session looks at all of them
+		return
 	}
+	if resourceVersion == "" {
+		s.pending.addAll()
+	}
+	s.pending.add(kindGrant, name)
+	s.progress.note(kindGrant, name, resourceVersion)
+	s.ask(s.queue)
 }
 
 // noteSecret has the next translation look at a Secret.

@@ -30,8 +30,8 @@ const (
 type grants struct {
 	// caches makes a cache of the given kinds whose objects are read through the stores.
 	caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error)
-	// changed is called with the name of each grant that came, went or changed.
-	changed func(types.NamespacedName)
+	// changed is called with the name of each grant that came, went or changed, and its resourceVersion then, empty if unknown.
+	changed func(name types.NamespacedName, resourceVersion string)
 	log     *slog.Logger
 	// known is closed when it is known which grants there are.
 	known chan struct{}
@@ -47,7 +47,7 @@ type grantKind struct {
 	stop   context.CancelFunc
 }
 
-func newGrants(caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error), changed func(types.NamespacedName), log *slog.Logger) *grants {
+func newGrants(caches func(map[client.Object]cache.ByObject) (cache.Cache, *stores, error), changed func(types.NamespacedName, string), log *slog.Logger) *grants {
 	known := make(chan struct{})
 	return &grants{
 		caches: caches, changed: changed, log: log,
@@ -88,6 +88,16 @@ func (g *grants) get(name types.NamespacedName) *gatewayv1beta1.ReferenceGrant {
 	return get[*gatewayv1beta1.ReferenceGrant](g.kind.stores, name)
 }
 
+// stores returns those of the grants; nil while there is no such kind.
+func (g *grants) stores() *stores {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.kind == nil {
+		return nil
+	}
+	return g.kind.stores
+}
+
 // Run watches until ctx ends.
 func (g *grants) Run(ctx context.Context) error {
 	definition := &apiextensionsv1.CustomResourceDefinition{}
@@ -97,7 +107,9 @@ func (g *grants) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", grantDefinition, err)
 	}
-	look := func(types.NamespacedName) { g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores)) }
+	look := func(types.NamespacedName, string) {
+		g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores))
+	}
 	if err := g.watch(ctx, c, definition, look); err != nil {
 		return fmt.Errorf("watch %s: %w", grantDefinition, err)
 	}
@@ -109,16 +121,16 @@ func (g *grants) Run(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
-// watch calls look with the name of every object of a kind that changes.
-func (g *grants) watch(ctx context.Context, c cache.Cache, kind client.Object, look func(types.NamespacedName)) error {
+// watch calls look with the name of every object of a kind that changes, and its resourceVersion then, empty if unknown.
+func (g *grants) watch(ctx context.Context, c cache.Cache, kind client.Object, look func(types.NamespacedName, string)) error {
 	i, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 	if err != nil {
 		return err
 	}
 	_, err = i.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { look(nameOf(o)) },
-		UpdateFunc: func(_, o any) { look(nameOf(o)) },
-		DeleteFunc: func(o any) { look(nameOf(o)) },
+		AddFunc:    func(o any) { look(nameOf(o), versionOf(o)) },
+		UpdateFunc: func(_, o any) { look(nameOf(o), versionOf(o)) },
+		DeleteFunc: func(o any) { look(nameOf(o), versionOf(o)) },
 	})
 	return err
 }
@@ -128,6 +140,14 @@ func nameOf(o any) (name types.NamespacedName) {
 	// The only error is that of a thing that is no object.
 	key, _ := toolscache.DeletionHandlingObjectToName(o)
 	return types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+}
+
+// versionOf returns the resourceVersion of such an object; of one that was lost sight of nobody can say at which it went.
+func versionOf(o any) string {
+	if o, ok := o.(client.Object); ok {
+		return o.GetResourceVersion()
+	}
+	return ""
 }
 
 // follow begins or ends to watch the grants as their kind comes and goes.
@@ -150,7 +170,7 @@ func (g *grants) follow(ctx context.Context, definitions []*apiextensionsv1.Cust
 		g.kind = nil
 		g.log.Info("no ReferenceGrants any more: their kind is gone")
 		for _, o := range gone {
-			g.changed(client.ObjectKeyFromObject(o))
+			g.changed(client.ObjectKeyFromObject(o), "")
 		}
 	case !served:
 		g.learn()

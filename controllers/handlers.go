@@ -32,16 +32,23 @@ func onChange[O client.Object](f func(o O, q work)) handlers[O] {
 // its generation be the same.
 func onSpec[O client.Object](s *session, kind string) handlers[O] {
 	h := onChange(func(o O, q work) {
-		s.pending.add(kind, client.ObjectKeyFromObject(o))
-		q.Add(everything{})
+		s.noteChange(kind, o)
+		s.ask(q)
 	})
+	h.DeleteFunc = func(_ context.Context, e event.TypedDeleteEvent[O], q work) {
+		if e.DeleteStateUnknown { // nobody can say at which version it went
+			s.pending.addAll()
+		}
+		s.noteChange(kind, e.Object)
+		s.ask(q)
+	}
 	h.UpdateFunc = func(_ context.Context, e event.TypedUpdateEvent[O], q work) {
-		s.pending.add(kind, client.ObjectKeyFromObject(e.ObjectNew))
+		s.noteChange(kind, e.ObjectNew)
 		if e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() {
 			s.writer.Observe(kind, e.ObjectNew)
 			return
 		}
-		q.Add(everything{})
+		s.ask(q)
 	}
 	return h
 }

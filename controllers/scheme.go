@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -19,7 +20,7 @@ func newScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	return s, errors.Join(
 		v1alpha1.AddToScheme(s), corev1.AddToScheme(s), discoveryv1.AddToScheme(s),
-		gatewayv1beta1.Install(s), apiextensionsv1.AddToScheme(s),
+		gatewayv1beta1.Install(s), coordinationv1.AddToScheme(s), apiextensionsv1.AddToScheme(s),
 	)
 }
 
@@ -35,6 +36,7 @@ func newMapper() meta.RESTMapper {
 	add(v1alpha1.GroupVersion, v1alpha1.KindRateLimitPolicy, "ratelimitpolicies", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Secret", "secrets", meta.RESTScopeNamespace)
+	add(coordinationv1.SchemeGroupVersion, "Lease", "leases", meta.RESTScopeNamespace)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
 	add(schema.GroupVersion(gatewayv1beta1.GroupVersion), "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(apiextensionsv1.SchemeGroupVersion, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)

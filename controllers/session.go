@@ -25,6 +25,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/publish"
+	"github.com/penstock/penstock/controllers/replicas"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/radix"
@@ -38,14 +39,13 @@ import (
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=referencegrants.gateway.networking.k8s.io,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=penstock-system,resources=leases,verbs=create
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=penstock-system,resources=leases,resourceNames=penstock,verbs=get;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=penstock-system,resources=leases,verbs=get;list;watch;create;update;patch;delete
 
 const (
 	// statusRate and statusBurst bound the requests a second that write statuses, so that a first start among many
 	// objects, or a change to all of them, leaves the API server to others.
-	statusRate  = 100
-	statusBurst = 100
+	statusRate  = 200
+	statusBurst = 200
 	// syncPatience is how long caches may take to sync before all is started anew, which helps no API server that is
 	// merely away.
 	syncPatience = 24 * time.Hour
@@ -60,11 +60,15 @@ const (
 // and what is known of it, outlives it.
 type session struct {
 	*Controller
-	stores  *stores
-	manager manager.Manager
-	writer  *publish.Writer
-	queue   work
-	pending pending
+	stores   *stores
+	manager  manager.Manager
+	writer   *publish.Writer
+	queue    work
+	pending  pending
+	progress progress
+	// at is what the translation takes into account that is served. Urgent says that others may be waiting to hear of it.
+	at     replicas.Positions
+	urgent atomic.Bool
 	// checkDue says that the next translation has to be checked by a full walk.
 	checkDue atomic.Bool
 	// fault is that of the default certificate, as it was last logged.
@@ -94,7 +98,10 @@ func (c *Controller) runSession(ctx context.Context) error {
 }
 
 func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
-	s = &session{Controller: c, stores: newStores(c.metrics), pending: pending{all: true}}
+	s = &session{
+		Controller: c, stores: newStores(c.metrics),
+		pending: pending{all: true}, progress: progress{namespaces: c.options.Namespaces},
+	}
 	if s.manager, err = s.newManager(ctx); err != nil {
 		return nil, fmt.Errorf("make manager: %w", err)
 	}
@@ -164,11 +171,17 @@ func kind[O client.Object](from cache.Cache, o O, h handlers[O]) source.TypedSou
 func (s *session) begin(_ context.Context, queue work) error {
 	s.queue = queue
 	s.session.Store(s)
-	s.enqueue()
+	s.ask(queue)
 	return nil
 }
 
 func (s *session) enqueue() { s.queue.Add(everything{}) }
+
+// ask enqueues what somebody may be waiting for on all replicas.
+func (s *session) ask(q work) {
+	s.urgent.Store(true)
+	q.Add(everything{})
+}
 
 // newWriter makes a writer with a client of its own, whose limit of requests is not shared with watches.
 func (s *session) newWriter() (*publish.Writer, error) {
@@ -181,6 +194,7 @@ func (s *session) newWriter() (*publish.Writer, error) {
 	owner := "penstock-" + s.options.Translate.ClassName
 	return publish.NewWriter(publish.Options{
 		Client: c.Status(), Cached: s.cached, Events: s.manager.GetEventRecorder(owner), Owner: client.FieldOwner(owner),
+		Replicas: s.peers.view, Place: s.progress.place, Addresses: s.peers.addresses,
 		Log: s.options.Log, Metrics: s.written, Now: s.options.Now,
 	}), nil
 }
@@ -213,11 +227,15 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 		}
 	}()
 	s.grants.await(ctx)
+	s.peers.await(ctx)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, nil
 	}
 	start := time.Now()
+	urgent := s.urgent.Swap(false)
 	s.writer.Submit(s.renew(ctx))
+	s.peers.compare(s.at)
+	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, urgent)
 	took := time.Since(start)
 	s.metrics.translations.Observe(took.Seconds())
 	s.options.Log.Debug("snapshot renewed", "version", s.options.Gateway.Snapshot().Version, "took", took)
@@ -237,14 +255,16 @@ func (s *session) renew(ctx context.Context) publish.Submission {
 	s.explainDefaultCertificate()
 	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(s.stores, next)
-	return publish.Submission{Reports: reports, Faults: s.serving.apply(next)}
+	return publish.Submission{Reports: reports, Faults: s.serving.apply(next), Seen: s.progress.now()}
 }
 
 // translate brings the translation up to date with what events told to have changed. That takes time in proportion to the
 // change, where a walk over all objects would take it in proportion to them.
 func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
+	s.at = furthest(s.at, s.progress.now())
 	names, all := s.pending.take()
 	if all {
+		s.at = furthest(s.at, s.progress.held(s.stores, s.grants.stores()))
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{

@@ -87,8 +87,13 @@ const (
 	ReasonNotEnforced = "NotEnforced"
 )
 
-// Reason for Ready.
+// Reasons for Ready.
 const (
-	// ReasonNotReported comes with Unknown: the replicas have not reported what they serve.
+	// ReasonServing comes with True: every ready replica serves this generation.
+	ReasonServing = "Serving"
+	// ReasonReplicasLag comes with False: some replicas do not serve this generation yet. The message names them and says
+	// since when.
+	ReasonReplicasLag = "ReplicasLag"
+	// ReasonNotReported comes with Unknown: no replica has reported what it serves.
 	ReasonNotReported = "NotReported"
 )

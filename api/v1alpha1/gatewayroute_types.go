@@ -254,4 +254,54 @@ type GatewayRouteStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// replicas says how many replicas of Penstock serve this generation. It is as of the last time that Ready was decided: it does
+	// not follow replicas that come and go while nothing else changes.
+	// +optional
+	Replicas *ReplicasStatus `json:"replicas,omitempty"`
+
+	// addresses are where the route can be reached: those of the Service that this installation of Penstock is told to be behind.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Addresses []Address `json:"addresses,omitempty"`
+}
+
+// ReplicasStatus counts replicas of Penstock.
+type ReplicasStatus struct {
+	// serving is how many replicas serve this generation.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	Serving int32 `json:"serving"`
+
+	// total is how many replicas get requests.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	Total int32 `json:"total"`
+}
+
+// AddressType is the kind of an address.
+//
+// +kubebuilder:validation:Enum=IPAddress;Hostname
+type AddressType string
+
+// Kinds of addresses.
+const (
+	AddressIP       AddressType = "IPAddress"
+	AddressHostname AddressType = "Hostname"
+)
+
+// Address is one where routes can be reached.
+type Address struct {
+	// type is IPAddress or Hostname.
+	// +required
+	Type AddressType `json:"type"`
+
+	// value is the address: an IPv4 or IPv6 address, or a DNS name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Value string `json:"value"`
 }

@@ -159,6 +159,10 @@ type RateLimitPolicyStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Targets []PolicyTargetStatus `json:"targets,omitempty"`
+
+	// replicas says how many replicas of Penstock serve this generation, as of the last time that Ready was decided.
+	// +optional
+	Replicas *ReplicasStatus `json:"replicas,omitempty"`
 }
 
 // PolicyTargetStatus is what Penstock says about one target of a policy.

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -31,6 +32,9 @@ type controlPlane struct {
 	leaseNamespace string
 	leaseName      string
 	identity       string
+	service        string
+	podUID         string
+	podIPs         []string
 	stateDir       string
 	staleAfter     time.Duration
 }
@@ -42,8 +46,19 @@ func (c *controlPlane) add(f *pflag.FlagSet) {
 	f.StringVar(&c.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease by which replicas choose who writes status; by default the Pod's")
 	f.StringVar(&c.leaseName, "leader-election-name", "", "name of that Lease; by default the class name")
 	f.StringVar(&c.identity, "leader-election-identity", "", "name of this replica in the Lease; by default the host name, which in a Pod is the Pod's")
+	f.StringVar(&c.service, "service", "", "name of the Service, in the namespace of that Lease, through which requests reach the replicas: its addresses are shown in the status of routes, and its ready endpoints are awaited before a route is Ready")
+	f.StringVar(&c.podUID, "pod-uid", os.Getenv("POD_UID"), "UID of this Pod, with which this replica's Lease goes; by default $POD_UID")
+	f.StringSliceVar(&c.podIPs, "pod-ips", addresses(os.Getenv("POD_IPS")), "addresses of this Pod, separated by commas; by default $POD_IPS")
 	f.StringVar(&c.stateDir, "state-dir", "", "folder, best in memory, for the last good state, which is served if the API server is away when this process starts; empty for none")
 	f.DurationVar(&c.staleAfter, "stale-after", controllers.DefaultStaleAfter, "how long the API server must be away before the last good state is served")
+}
+
+// addresses splits a list as the downward API writes it.
+func addresses(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
 }
 
 func (c *controlPlane) config() (*rest.Config, error) {
@@ -128,7 +143,8 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	klog.SetLogger(logger)
 	ctrl.SetLogger(logger)
 	c, err := controllers.New(controllers.Options{
-		Config: config, Namespaces: control.namespaces, Secrets: secrets, Election: election,
+		Config: config, Namespaces: control.namespaces, Secrets: secrets, Election: election, Service: control.service,
+		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
 		Translate: options, Filters: p.filters, Gateway: served{p},
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
 	})

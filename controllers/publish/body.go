@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/api/v1alpha1"
@@ -17,21 +18,24 @@ import (
 type body struct {
 	Conditions []metav1.Condition            `json:"conditions,omitempty"`
 	Targets    []v1alpha1.PolicyTargetStatus `json:"targets,omitempty"`
+	Replicas   *v1alpha1.ReplicasStatus      `json:"replicas,omitempty"`
+	Addresses  []v1alpha1.Address            `json:"addresses,omitempty"`
 }
 
 // bodyOf returns the status that an object has. It shares memory with the object.
 func bodyOf(o client.Object) body {
 	switch o := o.(type) {
 	case *v1alpha1.GatewayRoute:
-		return body{Conditions: o.Status.Conditions}
+		return body{Conditions: o.Status.Conditions, Replicas: o.Status.Replicas, Addresses: o.Status.Addresses}
 	case *v1alpha1.RateLimitPolicy:
-		return body{Conditions: o.Status.Conditions, Targets: o.Status.Targets}
+		return body{Conditions: o.Status.Conditions, Targets: o.Status.Targets, Replicas: o.Status.Replicas}
 	}
 	return body{}
 }
 
-// bodyFor returns the status that a report and what came of applying it make, without transition times.
-func bodyFor(r *status.Report, fault string) body {
+// bodyWithout returns the status that a report and what came of applying it make, without transition times and what depends on the
+// replicas.
+func bodyWithout(r *status.Report, fault string) body {
 	return body{Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
 }
 
@@ -53,7 +57,10 @@ func programmed(conditions []metav1.Condition, fault string) []metav1.Condition 
 
 // since returns b with transition times: a condition keeps that of before unless its status is another.
 func (b body) since(before body, now metav1.Time) body {
-	out := body{Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets)}
+	out := body{
+		Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets),
+		Replicas: b.Replicas, Addresses: b.Addresses,
+	}
 	for i := range out.Targets {
 		t := &out.Targets[i]
 		t.Conditions = since(t.Conditions, before.of(t.TargetRef), now)
@@ -89,7 +96,7 @@ func (b body) same(o body) bool {
 	if len(b.Conditions) == 0 {
 		return len(o.Conditions) == 0 && len(o.Targets) == 0
 	}
-	return sameConditions(b.Conditions, o.Conditions) &&
+	return sameConditions(b.Conditions, o.Conditions) && slices.Equal(b.Addresses, o.Addresses) && ptr.Equal(b.Replicas, o.Replicas) &&
 		slices.EqualFunc(b.Targets, o.Targets, func(x, y v1alpha1.PolicyTargetStatus) bool {
 			return x.TargetRef == y.TargetRef && len(x.Conditions) == len(y.Conditions) &&
 				sameConditions(x.Conditions, y.Conditions)

@@ -109,7 +109,7 @@ func TestProgrammedIsWhatCameOfApplying(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := &status.Report{Conditions: []metav1.Condition{status.Accepted(3), c.report}}
-			if got := bodyFor(r, c.fault).Conditions; got[0] != status.Accepted(3) || got[1] != c.want {
+			if got := bodyWithout(r, c.fault).Conditions; got[0] != status.Accepted(3) || got[1] != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 			if r.Conditions[1] != c.report {

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
+	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/replicas"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/radix"
 )
@@ -38,6 +40,8 @@ type Submission struct {
 	Reports *radix.Tree[status.Report]
 	// Faults are the sentences that say what kept an object's routes from being programmed.
 	Faults map[status.Object]string
+	// Seen is up to where changes had been taken notice of.
+	Seen replicas.Positions
 }
 
 // Options are what a Writer needs.
@@ -47,6 +51,12 @@ type Options struct {
 	// Cached returns the object as it was last seen, which is not to be written; nil if there is none.
 	Cached func(status.Object) client.Object
 	Events recorder.EventRecorder
+	// Replicas knows what the replicas serve.
+	Replicas *replicas.View
+	// Place is what positions call a kind in a namespace.
+	Place func(kind, namespace string) string
+	// Addresses are where routes can be reached.
+	Addresses func() []v1alpha1.Address
 	// Owner owns the fields that are written. It is the same for all replicas of an installation, so that a new
 	// leader takes over what the old one wrote.
 	Owner   client.FieldOwner
@@ -67,12 +77,19 @@ type Writer struct {
 	absorbed Submission
 	wanted   map[status.Object]*want
 	changes  workqueue.TypedRateLimitingInterface[status.Object] // nil unless Run runs
+	// awaited are the objects that not all replicas serve, as far as is known.
+	awaited map[status.Object]struct{}
+	// addresses are those that were written last.
+	addresses []v1alpha1.Address
 }
 
 // want is what one object's status should be.
 type want struct {
 	report *status.Report // nil if nothing of ours
 	fault  string
+	// need is where replicas must be to serve the object as it is; nil once all have been there. It has been so since.
+	need  replicas.Positions
+	since time.Time
 	// written is what was written last, until the cache has seen it.
 	written *written
 }
@@ -116,7 +133,7 @@ func (w *Writer) Observe(kind string, o client.Object) {
 		return
 	}
 	wanted.seen(o)
-	if !bodyFor(wanted.report, wanted.fault).same(bodyOf(o)) {
+	if !w.bodyFor(wanted, o).same(bodyOf(o)) {
 		w.changes.AddAfter(key, settle)
 	}
 }
@@ -131,10 +148,16 @@ func (w *Writer) Run(ctx context.Context) {
 			}
 		})
 	}
+	w.Replicas.Notify(w.review)
+	defer w.Replicas.Notify(func() {})
+	lookAgain := time.NewTicker(settle)
+	defer lookAgain.Stop()
 	for ctx.Err() == nil {
 		w.absorb()
 		select {
 		case <-ctx.Done():
+		case <-lookAgain.C:
+			w.reviewAll()
 		case <-w.submitted:
 			wait(ctx, batch)
 		}
@@ -146,7 +169,8 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) start() workqueue.TypedRateLimitingInterface[status.Object] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.absorbed, w.wanted = Submission{}, map[status.Object]*want{}
+	w.absorbed, w.wanted, w.awaited = Submission{}, map[status.Object]*want{}, map[status.Object]struct{}{}
+	w.addresses = w.Addresses()
 	w.changes = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[status.Object](firstRetry, lastRetry))
 	return w.changes
@@ -167,7 +191,7 @@ func (w *Writer) absorb() {
 	w.absorbed = now
 	for _, c := range last.Reports.Diff(now.Reports) {
 		if c.New != nil {
-			w.want(c.New, now.Faults)
+			w.want(c.New, now)
 		} else {
 			w.withdraw(c.Old.Object())
 		}
@@ -175,7 +199,7 @@ func (w *Writer) absorb() {
 	for _, faults := range []map[status.Object]string{last.Faults, now.Faults} {
 		for key := range faults {
 			if wanted := w.wanted[key]; wanted != nil && wanted.report != nil {
-				w.want(wanted.report, now.Faults)
+				w.want(wanted.report, now)
 			}
 		}
 	}
@@ -183,17 +207,20 @@ func (w *Writer) absorb() {
 }
 
 // want queues the object of a report unless that was wanted already.
-func (w *Writer) want(r *status.Report, faults map[status.Object]string) {
+func (w *Writer) want(r *status.Report, now Submission) {
 	key := r.Object()
 	wanted, known := w.wanted[key]
 	if !known {
 		wanted = &want{}
 		w.wanted[key] = wanted
 	}
-	if fault := faults[key]; !known || wanted.report != r || wanted.fault != fault {
-		wanted.report, wanted.fault = r, fault
-		w.changes.Add(key)
+	fault := now.Faults[key]
+	if known && wanted.report == r && wanted.fault == fault {
+		return
 	}
+	w.require(wanted, r, fault, now.Seen)
+	wanted.report, wanted.fault = r, fault
+	w.changes.Add(key)
 }
 
 // withdraw queues an object that is no longer ours to report on: it is gone or of another class.
@@ -237,7 +264,10 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 	}
 	after := body{}
 	if wanted.report != nil {
-		after = bodyFor(wanted.report, wanted.fault).since(before, metav1.NewTime(w.Now()))
+		if after = w.bodyFor(&wanted, cached); w.isEarly(key, &wanted, after) {
+			return nil
+		}
+		after = after.since(before, metav1.NewTime(w.Now()))
 	}
 	if after.same(before) {
 		return nil

@@ -4,6 +4,7 @@ package status
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -101,6 +102,41 @@ func ProgrammingPending(generation int64) metav1.Condition {
 func NotEnforced(generation int64) metav1.Condition {
 	return condition(v1alpha1.ConditionProgrammed, metav1.ConditionFalse, generation,
 		v1alpha1.ReasonNotEnforced, "This version of Penstock validates the policy and does not enforce it.")
+}
+
+// Ready says that every replica that gets requests serves the object at this generation.
+func Ready(generation int64, replicas int) metav1.Condition {
+	return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, generation, v1alpha1.ReasonServing,
+		fmt.Sprintf("%d of %d replicas serve generation %d.", replicas, replicas, generation))
+}
+
+// Lag is a replica that does not serve what it should.
+type Lag struct {
+	Replica string
+	// Since is when the others began to; for a replica of which nothing is heard, when it was last.
+	Since time.Time
+}
+
+// maxLags is how many lagging replicas a message names; it counts the rest.
+const maxLags = 3
+
+// ReplicasLag says which of all replicas that get requests do not serve the object at this generation.
+func ReplicasLag(generation int64, replicas int, lags []Lag) metav1.Condition {
+	names := make([]string, 0, maxLags+1)
+	for _, l := range lags[:min(len(lags), maxLags)] {
+		names = append(names, l.Replica+" (since "+l.Since.UTC().Format(time.RFC3339)+")")
+	}
+	if more := len(lags) - maxLags; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, generation, v1alpha1.ReasonReplicasLag,
+		fmt.Sprintf("%d of %d replicas serve generation %d. Not yet: %s.", replicas-len(lags), replicas, generation, strings.Join(names, ", ")))
+}
+
+// NotReady says that no replica serves the object as it is meant, for the reason that Programmed gives.
+func NotReady(generation int64) metav1.Condition {
+	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, generation,
+		v1alpha1.ReasonNotProgrammed, "This generation is not programmed: see the condition Programmed.")
 }
 
 // NotReported says that it is not known which replicas serve the object at this generation.

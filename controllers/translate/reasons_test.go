@@ -17,6 +17,8 @@ import (
 var elsewhere = map[string]string{
 	v1alpha1.ReasonProgrammed:    "given once the snapshot is applied",
 	v1alpha1.ReasonNotProgrammed: "given once the snapshot is applied",
+	v1alpha1.ReasonServing:       "given once the replicas have reported",
+	v1alpha1.ReasonReplicasLag:   "given once the replicas have reported",
 }
 
 func TestEveryReasonHasAGoldenCase(t *testing.T) {

@@ -36,7 +36,7 @@ import (
 // which may do only what config/default permits.
 var (
 	server *envtest.Environment
-	admin  client.Client
+	admin  client.WithWatch
 	least  *rest.Config
 )
 
@@ -91,7 +91,7 @@ func prepare(config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	if err := install("../../config/default"); err != nil {

@@ -25,7 +25,7 @@ func TestStatusFollowsTheObject(t *testing.T) {
 	accepted := awaitCondition(t, route, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
 	resolved := awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs)
 	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
-	awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonNotReported)
+	awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonServing)
 	r.gateway.awaitRoutes(t, ns+"/users/0")
 
 	// A second must pass before a new transition time can be told from the old one.
