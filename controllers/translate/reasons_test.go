@@ -15,8 +15,7 @@ import (
 
 // elsewhere are the reasons that no translation gives, with who does.
 var elsewhere = map[string]string{
-	v1alpha1.ReasonProgrammed:    "given once the snapshot is applied",
-	v1alpha1.ReasonNotProgrammed: "given once the snapshot is applied",
+	v1alpha1.ReasonProgrammed: "given once the snapshot is applied",
 }
 
 func TestEveryReasonHasAGoldenCase(t *testing.T) {
