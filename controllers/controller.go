@@ -30,13 +30,11 @@ import (
 type Options struct {
 	// Config says where the API server is.
 	Config *rest.Config
-	// Namespaces are those that are watched; none: all.
-	Namespaces []string
 	// Secrets says which Secrets are read; empty: SecretsReferenced.
 	Secrets SecretAccess
 	// Election chooses the replica that writes statuses.
 	Election Election
-	// Translate has the settings of the installation.
+	// Translate has the settings of the installation. Its Namespaces are those that are watched.
 	Translate translate.Options
 	Filters   filter.Registry
 	Gateway   Gateway
@@ -195,7 +193,7 @@ type cacheMaker func(namespaces []string, s *stores, kinds map[client.Object]cac
 // newCache makes a cache of the given kinds, in the namespaces that are watched.
 func (c *Controller) newCache(kinds map[client.Object]cache.ByObject) (cache.Cache, *stores, error) {
 	s := newStores(c.metrics)
-	made, err := c.newCacheIn(c.options.Namespaces, s, kinds)
+	made, err := c.newCacheIn(c.options.Translate.Namespaces, s, kinds)
 	return made, s, err
 }
 

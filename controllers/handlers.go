@@ -56,6 +56,14 @@ func onService(s *session) handlers[*corev1.Service] {
 	})
 }
 
+// onNamespace is for Namespaces, whose labels matter to the routes in them.
+func onNamespace(s *session) handlers[*corev1.Namespace] {
+	return onChange(func(o *corev1.Namespace, q work) {
+		s.pending.add(kindNamespace, client.ObjectKeyFromObject(o))
+		q.Add(everything{})
+	})
+}
+
 // onSlice is for EndpointSlices, which matter to endpoints alone.
 func onSlice(s *session) handlers[*discoveryv1.EndpointSlice] {
 	refresh := func(o *discoveryv1.EndpointSlice) { s.endpoints.refresh(s.stores, serviceOf(o)) }

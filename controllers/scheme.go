@@ -35,6 +35,7 @@ func newMapper() meta.RESTMapper {
 	add(v1alpha1.GroupVersion, v1alpha1.KindRateLimitPolicy, "ratelimitpolicies", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Secret", "secrets", meta.RESTScopeNamespace)
+	add(corev1.SchemeGroupVersion, "Namespace", "namespaces", meta.RESTScopeRoot)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
 	add(schema.GroupVersion(gatewayv1beta1.GroupVersion), "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(apiextensionsv1.SchemeGroupVersion, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)
