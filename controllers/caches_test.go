@@ -110,6 +110,8 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 	full.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 	labelled := *meta.DeepCopy()
 	labelled.Labels = map[string]string{discoveryv1.LabelServiceName: "users"}
+	allLabels := *meta.DeepCopy()
+	allLabels.Labels = full.Labels
 	ports := []corev1.ServicePort{{Port: 80}}
 	ready, node := true, "node"
 	cases := []struct {
@@ -149,6 +151,11 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 			"a secret keeps its values",
 			&corev1.Secret{ObjectMeta: full, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": []byte("a")}},
 			&corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"tls.crt": []byte("a")}},
+		},
+		{
+			"a namespace keeps its labels",
+			&corev1.Namespace{ObjectMeta: full, Spec: corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{"kubernetes"}}, Status: corev1.NamespaceStatus{Phase: corev1.NamespaceActive}},
+			&corev1.Namespace{ObjectMeta: allLabels},
 		},
 		{
 			"metadata is the version of an object",

@@ -31,8 +31,6 @@ import (
 type Options struct {
 	// Config says where the API server is.
 	Config *rest.Config
-	// Namespaces are those that are watched; none: all.
-	Namespaces []string
 	// Secrets says which Secrets are read; empty: SecretsReferenced.
 	Secrets SecretAccess
 	// Election chooses the replica that writes statuses. In its namespace each replica reports what it serves.
@@ -42,7 +40,7 @@ type Options struct {
 	// Service is the one through which requests reach the replicas, in the namespace of the Election: routes have its addresses, and
 	// its ready endpoints are awaited before a route is Ready. Empty: none is known.
 	Service string
-	// Translate has the settings of the installation.
+	// Translate has the settings of the installation. Its Namespaces are those that are watched.
 	Translate translate.Options
 	Filters   filter.Registry
 	Gateway   Gateway
@@ -221,7 +219,7 @@ type cacheMaker func(namespaces []string, s *stores, kinds map[client.Object]cac
 // newCache makes a cache of the given kinds, in the namespaces that are watched.
 func (c *Controller) newCache(kinds map[client.Object]cache.ByObject) (cache.Cache, *stores, error) {
 	s := newStores(c.metrics)
-	made, err := c.newCacheIn(c.options.Namespaces, s, kinds)
+	made, err := c.newCacheIn(c.options.Translate.Namespaces, s, kinds)
 	return made, s, err
 }
 

@@ -63,6 +63,14 @@ func onService(s *session) handlers[*corev1.Service] {
 	})
 }
 
+// onNamespace is for Namespaces, whose labels matter to the routes in them.
+func onNamespace(s *session) handlers[*corev1.Namespace] {
+	return onChange(func(o *corev1.Namespace, q work) {
+		s.noteChange(kindNamespace, o)
+		s.ask(q)
+	})
+}
+
 // onSlice is for EndpointSlices, which matter to endpoints alone.
 func onSlice(s *session) handlers[*discoveryv1.EndpointSlice] {
 	refresh := func(o *discoveryv1.EndpointSlice) { s.endpoints.refresh(s.stores, serviceOf(o)) }

@@ -37,6 +37,7 @@ func newMapper() meta.RESTMapper {
 	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Secret", "secrets", meta.RESTScopeNamespace)
 	add(coordinationv1.SchemeGroupVersion, "Lease", "leases", meta.RESTScopeNamespace)
+	add(corev1.SchemeGroupVersion, "Namespace", "namespaces", meta.RESTScopeRoot)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
 	add(schema.GroupVersion(gatewayv1beta1.GroupVersion), "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(apiextensionsv1.SchemeGroupVersion, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)

@@ -77,7 +77,7 @@ type wantedSecret struct {
 func newSecrets(o Options, m *metrics, reader client.Reader, caches cacheMaker, noted func(types.NamespacedName), changed func()) *secrets {
 	access := cmp.Or(o.Secrets, SecretsReferenced)
 	return &secrets{
-		access: access, clusterWide: access == SecretsAll && len(o.Namespaces) == 0,
+		access: access, clusterWide: access == SecretsAll && len(o.Translate.Namespaces) == 0,
 		client: reader, caches: caches, metrics: m, noted: noted, changed: changed, log: o.Log,
 		wanted:   map[types.NamespacedName]*wantedSecret{},
 		rewanted: make(chan struct{}, 1), answered: make(chan struct{}),

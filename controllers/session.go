@@ -34,7 +34,7 @@ import (
 
 // +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes;ratelimitpolicies,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes/status;ratelimitpolicies/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=services,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces;services,verbs=list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=referencegrants.gateway.networking.k8s.io,verbs=list;watch
@@ -77,9 +77,10 @@ type session struct {
 
 // The kinds, besides our own, that translations depend on.
 const (
-	kindService = "Service"
-	kindGrant   = "ReferenceGrant"
-	kindSecret  = "Secret"
+	kindService   = "Service"
+	kindGrant     = "ReferenceGrant"
+	kindSecret    = "Secret"
+	kindNamespace = "Namespace"
 )
 
 // everything is the only key of the work queue: each translation is of all that has changed, so that a burst of events is
@@ -100,7 +101,7 @@ func (c *Controller) runSession(ctx context.Context) error {
 func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 	s = &session{
 		Controller: c, stores: newStores(c.metrics),
-		pending: pending{all: true}, progress: progress{namespaces: c.options.Namespaces},
+		pending: pending{all: true}, progress: progress{namespaces: c.options.Translate.Namespaces},
 	}
 	if s.manager, err = s.newManager(ctx); err != nil {
 		return nil, fmt.Errorf("make manager: %w", err)
@@ -133,8 +134,8 @@ func (s *session) newManager(ctx context.Context) (manager.Manager, error) {
 		BaseContext:            func() context.Context { return context.WithoutCancel(ctx) },
 		Metrics:                server.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
-		Cache: cacheOptions(s.options.Namespaces, s.stores, byObject(
-			&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{},
+		Cache: cacheOptions(s.options.Translate.Namespaces, s.stores, byObject(
+			&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{}, &corev1.Namespace{},
 		)),
 	})
 }
@@ -149,13 +150,17 @@ func (s *session) addController() error {
 		return err
 	}
 	events := s.manager.GetCache()
-	for _, watched := range []source.TypedSource[everything]{
+	sources := []source.TypedSource[everything]{
 		source.TypedFunc[everything](s.begin),
 		kind(events, &v1alpha1.GatewayRoute{}, onSpec[*v1alpha1.GatewayRoute](s, v1alpha1.KindGatewayRoute)),
 		kind(events, &v1alpha1.RateLimitPolicy{}, onSpec[*v1alpha1.RateLimitPolicy](s, v1alpha1.KindRateLimitPolicy)),
 		kind(events, &corev1.Service{}, onService(s)),
 		kind(events, &discoveryv1.EndpointSlice{}, onSlice(s)),
-	} {
+	}
+	if s.options.Translate.SelectsNamespaces() {
+		sources = append(sources, kind(events, &corev1.Namespace{}, onNamespace(s)))
+	}
+	for _, watched := range sources {
 		if err := c.Watch(watched); err != nil {
 			return err
 		}
@@ -274,6 +279,7 @@ func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 		Grants:     read(names, kindGrant, s.grants.get),
 		Secrets:    read(names, kindSecret, s.secrets.get),
 		Unreadable: read(names, kindSecret, s.secrets.isUnreadable),
+		Namespaces: read(names, kindNamespace, from[*corev1.Namespace](s.stores)),
 	})
 }
 
@@ -286,6 +292,7 @@ func (s *session) input() translate.Input {
 		Grants:     s.grants.list(),
 		Secrets:    s.secrets.list(),
 		Unreadable: s.secrets.unreadable(),
+		Namespaces: list[*corev1.Namespace](s.stores),
 		Options:    s.options.Translate,
 	}
 }

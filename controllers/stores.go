@@ -63,7 +63,7 @@ func list[O client.Object](s *stores) []O {
 func get[O client.Object](s *stores, name types.NamespacedName) (found O) {
 	for _, i := range s.of(reflect.TypeFor[O]()) {
 		// The only error is that of a key that can't be made, and this one is made.
-		if o, ok, _ := i.GetIndexer().GetByKey(name.String()); ok {
+		if o, ok, _ := i.GetIndexer().GetByKey(toolscache.ObjectName(name).String()); ok {
 			return o.(O)
 		}
 	}

@@ -41,6 +41,11 @@ func trim(o any) (any, error) {
 		o.Status = corev1.ServiceStatus{}
 	case *corev1.Secret:
 		trimSecret(o)
+	case *corev1.Namespace:
+		labels := o.Labels
+		trimMeta(&o.ObjectMeta)
+		o.Labels = labels
+		*o = corev1.Namespace{ObjectMeta: o.ObjectMeta}
 	case *metav1.PartialObjectMetadata:
 		trimMeta(&o.ObjectMeta)
 	case *discoveryv1.EndpointSlice:

@@ -28,6 +28,10 @@ const (
 	// ReasonShadowed comes with False: no match of the route ever sees a request, because routes of higher precedence
 	// have the same hostnames and matches. The message names them.
 	ReasonShadowed = "Shadowed"
+	// ReasonHostNotPermitted comes with False: this installation does not permit the route's namespace to claim one of its
+	// hostnames, or all hosts, as a route without hostnames does. The route is not served there and takes nothing from
+	// others; on its other hostnames it is served. The message names the hostnames that are refused.
+	ReasonHostNotPermitted = "HostNotPermitted"
 	// ReasonInvalidRule comes with False: a rule cannot be built, such as one with a regular expression beyond the
 	// size bound, or one whose weights are all 0. That rule answers 500, the others serve. The message names the rule
 	// and the field.
@@ -53,8 +57,9 @@ const (
 	ReasonBackendNotFound = "BackendNotFound"
 	// ReasonPortNotFound comes with False: the Service a backend names has no such TCP port.
 	ReasonPortNotFound = "PortNotFound"
-	// ReasonRefNotPermitted comes with False: a backend is in another namespace and no ReferenceGrant there permits it, or
-	// a filter names a Secret of another namespace, which nothing permits.
+	// ReasonRefNotPermitted comes with False: a backend is in another namespace, and no ReferenceGrant there permits it or
+	// this installation does not watch that namespace; or a filter names a Secret of another namespace, which nothing
+	// permits.
 	ReasonRefNotPermitted = "RefNotPermitted"
 	// ReasonExternalNameNotPermitted comes with False: the Service a backend names is of type ExternalName, and this
 	// installation does not permit those.

@@ -19,7 +19,8 @@ import (
 
 func input(o file.Objects, options translate.Options) translate.Input {
 	return translate.Input{
-		Routes: o.Routes, Policies: o.Policies, Services: o.Services, Grants: o.Grants, Secrets: o.Secrets, Options: options,
+		Routes: o.Routes, Policies: o.Policies, Services: o.Services, Grants: o.Grants, Secrets: o.Secrets,
+		Namespaces: o.Namespaces, Options: options,
 	}
 }
 

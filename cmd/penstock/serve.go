@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -41,7 +42,7 @@ type controlPlane struct {
 
 func (c *controlPlane) add(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; by default the Pod's service account, or else $KUBECONFIG or ~/.kube/config")
-	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to watch; by default all")
+	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to watch, and so to serve routes of; by default all")
 	f.StringVar(&c.secrets, "secrets", string(controllers.SecretsReferenced), "which Secrets to read: referenced (those that routes name), all (of the namespaces that are watched) or none")
 	f.StringVar(&c.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease by which replicas choose who writes status; by default the Pod's")
 	f.StringVar(&c.leaseName, "leader-election-name", "", "name of that Lease; by default the class name")
@@ -66,6 +67,16 @@ func (c *controlPlane) config() (*rest.Config, error) {
 		return ctrl.GetConfig()
 	}
 	return clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+}
+
+// watched are the namespaces to watch. An empty name, as a trailing comma makes one, would mean all of them.
+func (c *controlPlane) watched() ([]string, error) {
+	for _, namespace := range c.namespaces {
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			return nil, fmt.Errorf("--namespaces: %q is no name of a namespace: %s", namespace, problems[0])
+		}
+	}
+	return c.namespaces, nil
 }
 
 func (c *controlPlane) secretAccess() (controllers.SecretAccess, error) {
@@ -122,6 +133,9 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	if err != nil {
 		return err
 	}
+	if options.Namespaces, err = control.watched(); err != nil {
+		return err
+	}
 	config, err := control.config()
 	if err != nil {
 		return err
@@ -143,7 +157,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	klog.SetLogger(logger)
 	ctrl.SetLogger(logger)
 	c, err := controllers.New(controllers.Options{
-		Config: config, Namespaces: control.namespaces, Secrets: secrets, Election: election, Service: control.service,
+		Config: config, Secrets: secrets, Election: election, Service: control.service,
 		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
 		Translate: options, Filters: p.filters, Gateway: served{p},
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/penstock/penstock/controllers/file"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -20,6 +21,7 @@ type translation struct {
 	httpsPort        uint16
 	redirectPort     uint16
 	certificate      string
+	hostPermissions  string
 	balancing        string
 	externalBackends bool
 	externalNames    bool
@@ -31,6 +33,7 @@ func (t *translation) add(f *pflag.FlagSet) {
 	f.Uint16Var(&t.httpsPort, "https-port", 8443, "port for HTTP over TLS; 0 takes any free one")
 	f.Uint16Var(&t.redirectPort, "https-redirect-port", 443, "port in the URLs that spec.tls.redirectHTTP redirects to: the one at which clients reach --https-port")
 	f.StringVar(&t.certificate, "default-certificate", "", "Secret, as NAMESPACE/NAME, with the certificate for hosts that no route secures and for clients that name no host; by default their handshakes fail")
+	f.StringVar(&t.hostPermissions, "host-permissions", "", "file that says which namespaces may claim which hostnames; by default all may claim all")
 	f.StringVar(&t.balancing, "load-balancing", string(snapshot.LeastRequest), "how an endpoint is chosen: LeastRequest or RoundRobin")
 	f.BoolVar(&t.externalBackends, "allow-external-backends", t.externalBackends, "allow backends with host and port, which can reach anything that this process can")
 	f.BoolVar(&t.externalNames, "allow-external-name", t.externalNames, "allow backends that are Services of type ExternalName")
@@ -53,6 +56,11 @@ func (t *translation) options() (o translate.Options, err error) {
 	o.HTTPSRedirectPort = t.redirectPort
 	if o.DefaultCertificate, err = parseName(t.certificate); err != nil {
 		return translate.Options{}, fmt.Errorf("--default-certificate: %w", err)
+	}
+	if t.hostPermissions != "" {
+		if o.HostPermissions, err = file.LoadHostPermissions(t.hostPermissions); err != nil {
+			return translate.Options{}, fmt.Errorf("--host-permissions: %w", err)
+		}
 	}
 	o.Balancer = balancer
 	o.AllowExternalBackends = t.externalBackends

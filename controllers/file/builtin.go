@@ -13,6 +13,18 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
 
+// finishNamespace sets the label that the API server gives every Namespace, and checks the name.
+func finishNamespace(n *corev1.Namespace) (errs field.ErrorList) {
+	if n.Labels == nil {
+		n.Labels = map[string]string{}
+	}
+	n.Labels[corev1.LabelMetadataName] = n.Name
+	for _, message := range validation.IsDNS1123Label(n.Name) {
+		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), n.Name, message))
+	}
+	return errs
+}
+
 // finishService applies the API server's defaults and checks the ports.
 func finishService(s *corev1.Service) field.ErrorList {
 	if s.Spec.Type == "" {

@@ -102,7 +102,7 @@ func (d *document) decode(p part, turns *yield.Turns) {
 		return
 	}
 	u := &unstructured.Unstructured{Object: content}
-	if u.GetNamespace() == "" {
+	if u.GetNamespace() == "" && u.GroupVersionKind() != namespaces {
 		u.SetNamespace(metav1.NamespaceDefault)
 	}
 	if u.GetName() != "" && u.GetKind() != "" {

@@ -22,12 +22,13 @@ import (
 // Objects are valid objects with their defaults, each kind ordered by namespace and name. They are not to be
 // modified.
 type Objects struct {
-	Routes   []*v1alpha1.GatewayRoute
-	Policies []*v1alpha1.RateLimitPolicy
-	Services []*corev1.Service
-	Slices   []*discoveryv1.EndpointSlice
-	Grants   []*gatewayv1beta1.ReferenceGrant
-	Secrets  []*corev1.Secret
+	Routes     []*v1alpha1.GatewayRoute
+	Policies   []*v1alpha1.RateLimitPolicy
+	Services   []*corev1.Service
+	Slices     []*discoveryv1.EndpointSlice
+	Grants     []*gatewayv1beta1.ReferenceGrant
+	Secrets    []*corev1.Secret
+	Namespaces []*corev1.Namespace
 }
 
 // Changes are the objects that are not those of the reading before, by name; nil for one that is gone. They must not be
@@ -39,13 +40,15 @@ type Changes struct {
 	Slices   map[types.NamespacedName]*discoveryv1.EndpointSlice
 	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
 	Secrets  map[types.NamespacedName]*corev1.Secret
+	// Namespaces have a name and no namespace.
+	Namespaces map[types.NamespacedName]*corev1.Namespace
 }
 
 // Problem is one reason why a manifest, or part of it, is not used.
 type Problem struct {
 	File    string // as reached from the directory that was read
 	Line    int    // where the document starts, from 1; 0 if the whole file or directory is meant
-	Object  string // "Kind namespace/name"; empty if the document could not be understood so far
+	Object  string // "Kind namespace/name", or "Namespace name"; empty if the document could not be understood so far
 	Field   string // path such as spec.rules[0].name; empty if no single field is to blame
 	Message string
 }
@@ -64,7 +67,7 @@ func (p Problem) String() string {
 // Names that start with a dot are passed over; symbolic links are followed. dir may be a single file.
 //
 // What is wrong with a document is a Problem and takes no other document down. Of two documents for the same object the
-// first is used, in the order of paths and lines. An object without namespace is in "default". Generations are 1, and
+// first is used, in the order of paths and lines. An object without namespace is in "default", unless it is a Namespace. Generations are 1, and
 // one more with each change that a Watcher sees.
 func Load(dir string) (Objects, []Problem) {
 	var r reader
@@ -77,8 +80,11 @@ func Load(dir string) (Objects, []Problem) {
 type ref struct{ kind, namespace, name string }
 
 func (r ref) String() string {
-	if r == (ref{}) {
+	switch {
+	case r == (ref{}):
 		return ""
+	case r.namespace == "":
+		return r.kind + " " + r.name
 	}
 	return r.kind + " " + r.namespace + "/" + r.name
 }
@@ -105,6 +111,8 @@ func (o *Objects) add(object metav1.Object) {
 		o.Grants = append(o.Grants, object)
 	case *corev1.Secret:
 		o.Secrets = append(o.Secrets, object)
+	case *corev1.Namespace:
+		o.Namespaces = append(o.Namespaces, object)
 	}
 }
 
@@ -124,6 +132,8 @@ func (c *Changes) put(r ref, object metav1.Object) {
 		put(&c.Grants, name, object)
 	case "Secret":
 		put(&c.Secrets, name, object)
+	case namespaces.Kind:
+		put(&c.Namespaces, name, object)
 	}
 }
 

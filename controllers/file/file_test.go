@@ -70,6 +70,9 @@ func names(o Objects) []string {
 	for _, x := range o.Secrets {
 		all = append(all, "Secret "+x.Namespace+"/"+x.Name)
 	}
+	for _, x := range o.Namespaces {
+		all = append(all, "Namespace "+x.Name)
+	}
 	return all
 }
 
@@ -170,6 +173,19 @@ func TestLoad(t *testing.T) {
 			},
 			want: []string{"ReferenceGrant shop/a", "ReferenceGrant shop/b"},
 		},
+		{
+			name:  "Namespaces are in no namespace",
+			files: map[string]string{"n.yaml": namespaceWith("{name: shop}") + "---\n" + namespaceWith("{name: people, namespace: shop}")},
+			want:  []string{"Namespace shop"},
+			problems: []string{
+				"n.yaml:5: Namespace shop/people: metadata.namespace: Forbidden: not allowed on this type",
+			},
+		},
+		{
+			name:     "the names of Namespaces are labels",
+			files:    map[string]string{"n.yaml": namespaceWith("{name: shop.example}")},
+			problems: []string{"n.yaml:1: Namespace shop.example: metadata.name: Invalid value: \"shop.example\": must not contain dots"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -183,6 +199,10 @@ func TestLoad(t *testing.T) {
 			}
 		})
 	}
+}
+
+func namespaceWith(metadata string) string {
+	return "apiVersion: v1\nkind: Namespace\nmetadata: " + metadata + "\n"
 }
 
 func grantOf(version, name string) string {

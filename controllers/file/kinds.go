@@ -24,10 +24,14 @@ type kind interface {
 	decode(*unstructured.Unstructured) (metav1.Object, field.ErrorList)
 }
 
+// namespaces is the one kind whose objects are in no namespace.
+var namespaces = corev1.SchemeGroupVersion.WithKind("Namespace")
+
 // kinds are the kinds that manifests may hold.
 var kinds = map[schema.GroupVersionKind]kind{
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):                custom[v1alpha1.GatewayRoute]{},
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy):             custom[v1alpha1.RateLimitPolicy]{},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):    custom[v1alpha1.GatewayRoute]{},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy): custom[v1alpha1.RateLimitPolicy]{},
+	namespaces: builtin[corev1.Namespace]{finishNamespace},
 	corev1.SchemeGroupVersion.WithKind("Service"):                            builtin[corev1.Service]{finishService},
 	corev1.SchemeGroupVersion.WithKind("Secret"):                             builtin[corev1.Secret]{finishSecret},
 	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"):                 builtin[discoveryv1.EndpointSlice]{finishEndpointSlice},
@@ -69,14 +73,14 @@ func (b builtin[T]) decode(u *unstructured.Unstructured) (metav1.Object, field.E
 	for _, err := range unknown {
 		errs = append(errs, strictError(err))
 	}
-	errs = append(errs, checkMetadata(any(object).(metav1.Object))...)
+	errs = append(errs, checkMetadata(any(object).(metav1.Object), u.GroupVersionKind() != namespaces)...)
 	return any(object).(metav1.Object), append(errs, b.finish(object)...)
 }
 
 // checkMetadata gives an object generation 1, whatever its manifest says, and checks its metadata as the API server does.
-func checkMetadata(object metav1.Object) field.ErrorList {
+func checkMetadata(object metav1.Object, namespaced bool) field.ErrorList {
 	object.SetGeneration(1)
-	return validation.ValidateObjectMetaAccessor(object, true, validation.NameIsDNSSubdomain, field.NewPath("metadata"))
+	return validation.ValidateObjectMetaAccessor(object, namespaced, validation.NameIsDNSSubdomain, field.NewPath("metadata"))
 }
 
 // strictError is the error for what strict decoding found; of that only unknown fields are left once a document is parsed.

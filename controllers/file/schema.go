@@ -100,7 +100,7 @@ func admit(u *unstructured.Unstructured) field.ErrorList {
 	defaulting.PruneNonNullableNullsWithoutDefaults(u.Object, asked.structural)
 	defaulting.Default(u.Object, asked.structural)
 
-	errs := checkMetadata(u)
+	errs := checkMetadata(u, true)
 	errs = append(errs, validation.ValidateCustomResource(nil, u.Object, asked.schema)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, asked.structural, u.Object)...)
 	if slices.ContainsFunc(errs, blocksRules) {

@@ -60,6 +60,10 @@ func (j *job) cluster(b *v1alpha1.Backend) *snapshot.Cluster {
 	if name.Namespace == "" {
 		name.Namespace = j.route.Namespace
 	}
+	if !j.options.watches(name.Namespace) {
+		j.notResolved(namespaceNotWatched(name))
+		return nil
+	}
 	// Permission comes first: without it, not even what exists is told.
 	if !j.permitted(name) {
 		j.notResolved(refNotPermitted(name, j.route.Namespace))

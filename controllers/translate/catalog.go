@@ -2,27 +2,31 @@ package translate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 )
 
-// catalog is what routes may refer to.
+// catalog is what routes may refer to, and the labels of the namespaces that they are in.
 type catalog struct {
 	services map[types.NamespacedName]*service
 	// grants are those of one namespace.
-	grants map[string]map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	grants     map[string]map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	namespaces map[string]labels.Set
 }
 
 func newCatalog() *catalog {
 	return &catalog{
-		services: map[types.NamespacedName]*service{},
-		grants:   map[string]map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
+		services:   map[types.NamespacedName]*service{},
+		grants:     map[string]map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
+		namespaces: map[string]labels.Set{},
 	}
 }
 
@@ -60,7 +64,8 @@ func (s *service) equal(o *service) bool {
 	return s.external == o.external && slices.Equal(s.ports, o.ports)
 }
 
-// dependency names what a translation looked at: a Service, there or not; or, without a name, the grants of a namespace.
+// dependency names what a translation looked at: a Service, there or not; or, without a name, the grants of a namespace; or,
+// without a namespace, the labels of the one of that name.
 type dependency types.NamespacedName
 
 // putService takes a Service that was added, replaced or removed (nil). It reports whether that matters to routes.
@@ -87,6 +92,17 @@ func (c *catalog) putGrant(name types.NamespacedName, g *gatewayv1beta1.Referenc
 		c.grants[name.Namespace] = map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{}
 	}
 	c.grants[name.Namespace][name] = g
+}
+
+// putNamespace takes a Namespace that was added, replaced or removed (nil). It reports whether its labels are others.
+func (c *catalog) putNamespace(name string, n *corev1.Namespace) bool {
+	old, known := c.namespaces[name]
+	if n == nil {
+		delete(c.namespaces, name)
+		return known
+	}
+	c.namespaces[name] = n.Labels
+	return !known || !maps.Equal(old, n.Labels)
 }
 
 // permits reports whether a grant lets GatewayRoutes of namespace from refer to a Service of another one.

@@ -116,6 +116,8 @@ func (g *golden) add(t *testing.T, doc []byte) {
 		g.Grants = append(g.Grants, decode[gatewayv1beta1.ReferenceGrant](t, doc))
 	case "Secret":
 		g.Secrets = append(g.Secrets, decode[corev1.Secret](t, doc))
+	case "Namespace":
+		g.Namespaces = append(g.Namespaces, decode[corev1.Namespace](t, doc))
 	case "Certificate":
 		g.Secrets = append(g.Secrets, decode[certificate](t, doc).secret())
 	case "EndpointSlice":
@@ -195,6 +197,8 @@ func (g *golden) shuffle(r *rand.Rand) {
 	shuffle(r, g.Services)
 	shuffle(r, g.Grants)
 	shuffle(r, g.Secrets)
+	shuffle(r, g.Namespaces)
+	shuffle(r, g.Options.HostPermissions)
 	shuffle(r, g.Unreadable)
 	shuffle(r, g.Slices)
 }

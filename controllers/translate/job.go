@@ -40,10 +40,11 @@ type translation struct {
 type environment struct {
 	options Options
 	// listeners are the names of those that serve the routes.
-	listeners []string
-	filters   filter.Registry
-	catalog   *catalog
-	secrets   *secretSet
+	listeners   []string
+	permissions hostPermissions
+	filters     filter.Registry
+	catalog     *catalog
+	secrets     *secretSet
 }
 
 // job is the making of one translation.
@@ -63,7 +64,7 @@ func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
 }
 
 func (j *job) run() {
-	hosts := hostnames(j.route)
+	hosts, something := j.hosts()
 	j.secure(hosts)
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
@@ -76,6 +77,9 @@ func (j *job) run() {
 		}
 		j.fill(out, rule, at)
 		j.rules = append(j.rules, out.Seal())
+	}
+	if !something {
+		j.withhold()
 	}
 }
 

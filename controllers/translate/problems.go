@@ -3,6 +3,7 @@ package translate
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -37,6 +38,29 @@ func secretNotFound(subject string, at *field.Path, why string) status.Problem {
 
 func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) status.Problem {
 	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
+}
+
+// hostsNotPermitted speaks of hostnames, or of all hosts if there is one that is empty. Of a stranger it is not known which
+// labels its namespace has.
+func hostsNotPermitted(namespace string, hosts []string, stranger bool) status.Problem {
+	why := ""
+	if stranger {
+		why = ", whose labels are not known,"
+	}
+	if hosts[0] == "" {
+		return problem(v1alpha1.ReasonHostNotPermitted,
+			"This installation does not permit namespace %s%s to claim all hosts, as a route without hostnames does.", namespace, why)
+	}
+	return problem(v1alpha1.ReasonHostNotPermitted,
+		"This installation does not permit namespace %s%s to claim %s.", namespace, why, longList(hosts))
+}
+
+// longList names as many hosts as a message should have and counts the others.
+func longList(hosts []string) string {
+	if more := len(hosts) - status.MaxProblems; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:status.MaxProblems], ", "), more)
+	}
+	return strings.Join(hosts, ", ")
 }
 
 // invalidCertificate takes a sentence that names the Secret.
@@ -82,6 +106,10 @@ func portNotFound(s types.NamespacedName, port intstr.IntOrString) status.Proble
 func refNotPermitted(s types.NamespacedName, from string) status.Problem {
 	return problem(v1alpha1.ReasonRefNotPermitted,
 		"Service %s is in another namespace, and no ReferenceGrant there permits GatewayRoutes of namespace %s to refer to it.", s, from)
+}
+
+func namespaceNotWatched(s types.NamespacedName) status.Problem {
+	return problem(v1alpha1.ReasonRefNotPermitted, "Service %s is in a namespace that this installation does not watch.", s)
 }
 
 func externalNameNotPermitted(s types.NamespacedName) status.Problem {

@@ -15,10 +15,9 @@ import (
 
 // elsewhere are the reasons that no translation gives, with who does.
 var elsewhere = map[string]string{
-	v1alpha1.ReasonProgrammed:    "given once the snapshot is applied",
-	v1alpha1.ReasonNotProgrammed: "given once the snapshot is applied",
-	v1alpha1.ReasonServing:       "given once the replicas have reported",
-	v1alpha1.ReasonReplicasLag:   "given once the replicas have reported",
+	v1alpha1.ReasonProgrammed:  "given once the snapshot is applied",
+	v1alpha1.ReasonServing:     "given once the replicas have reported",
+	v1alpha1.ReasonReplicasLag: "given once the replicas have reported",
 }
 
 func TestEveryReasonHasAGoldenCase(t *testing.T) {

@@ -220,11 +220,19 @@ func (s *routeSet) judge(r *route) {
 		Conditions: []metav1.Condition{
 			status.Accepted(o.Generation, slices.Concat(r.accepted, s.tls.conflicts(r), s.shadows(r))...),
 			status.ResolvedRefs(o.Generation, slices.Concat(r.resolved, r.remarks)...),
-			status.ProgrammingPending(o.Generation),
+			r.programmed(),
 			status.NotReported(o.Generation),
 		},
 	}
 	s.reports.keep(fresh)
+}
+
+// programmed leaves it to whoever applies the snapshot to say that a route is served, unless there is nothing of it there.
+func (r *route) programmed() metav1.Condition {
+	if len(r.rules) == 0 {
+		return status.NotProgrammed(r.object.Generation, "Nothing of the route is served.")
+	}
+	return status.ProgrammingPending(r.object.Generation)
 }
 
 func refOf(kind string, o metav1.Object) status.Ref {

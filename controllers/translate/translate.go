@@ -10,10 +10,13 @@
 //     predicates to the presence of the name. Its rule rejects, and gives way to equal matches of any other rule. So the
 //     requests it was meant for don't fall through to a less specific rule, and equal and more specific ones serve on;
 //   - a certificate that can't be used keeps no rule from serving: its policy goes to the data plane, which has the last
-//     good one. Nor does a route that asks for another policy than the one that holds for its host.
+//     good one. Nor does a route that asks for another policy than the one that holds for its host;
+//   - a hostname that the route's namespace may not claim is as if the route did not have it. A route that has no other,
+//     or has none and may not claim all hosts, is not served.
 package translate
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,6 +42,8 @@ type Input struct {
 	// Unreadable names Secrets that can't be read, so that it is not known whether they exist: one Secret, or without a
 	// name those of a namespace, or with neither all.
 	Unreadable []types.NamespacedName
+	// Namespaces are those whose labels are known. They matter only where Options.SelectsNamespaces.
+	Namespaces []*corev1.Namespace
 	Options    Options
 }
 
@@ -46,6 +51,11 @@ type Input struct {
 type Options struct {
 	// ClassName selects the routes to serve by their spec.className.
 	ClassName string
+	// Namespaces are those whose objects the input holds; none: all.
+	Namespaces []string
+	// HostPermissions say which namespaces may claim which hostnames; none: all may claim all. One that is not valid permits
+	// nothing more than its valid parts do.
+	HostPermissions []HostPermission
 	// Listeners serve the routes, in the order of their names.
 	Listeners []*snapshot.Listener
 	// AllowExternalBackends permits backends that name a host.
@@ -64,6 +74,11 @@ type Options struct {
 	ConnectTimeout snapshot.Duration
 	// Timeouts hold for each one that a rule leaves out.
 	Timeouts snapshot.Timeouts
+}
+
+// watches reports whether the input holds the objects of a namespace.
+func (o *Options) watches(namespace string) bool {
+	return len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, namespace)
 }
 
 // DefaultOptions are the settings of an installation that sets nothing.

@@ -28,14 +28,15 @@ type Translator struct {
 
 // memory is what a Translator knows from the last time. It holds for one set of options.
 type memory struct {
-	options   Options
-	listeners []*snapshot.Listener
-	catalog   *catalog
-	services  tracker[*corev1.Service]
-	grants    tracker[*gatewayv1beta1.ReferenceGrant]
-	routes    *routeSet
-	policies  *policySet
-	reports   *reports
+	options    Options
+	listeners  []*snapshot.Listener
+	catalog    *catalog
+	services   tracker[*corev1.Service]
+	grants     tracker[*gatewayv1beta1.ReferenceGrant]
+	namespaces tracker[*corev1.Namespace]
+	routes     *routeSet
+	policies   *policySet
+	reports    *reports
 
 	snapshot *snapshot.Snapshot
 }
@@ -48,6 +49,8 @@ type Changes struct {
 	Services map[types.NamespacedName]*corev1.Service
 	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
 	Secrets  map[types.NamespacedName]*corev1.Secret
+	// Namespaces have a name and no namespace.
+	Namespaces map[types.NamespacedName]*corev1.Namespace
 	// Unreadable says of names, as Input.Unreadable has them, whether they are among those.
 	Unreadable map[types.NamespacedName]bool
 }
@@ -65,6 +68,7 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status
 		Policies:   t.policies.objects.changed(in.Policies),
 		Services:   t.services.changed(in.Services),
 		Grants:     t.grants.changed(in.Grants),
+		Namespaces: t.namespaces.changed(in.Namespaces),
 		Secrets:    t.routes.secrets.objects.changed(in.Secrets),
 		Unreadable: t.routes.secrets.changedReadability(in.Unreadable),
 	})
@@ -82,6 +86,11 @@ func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status])
 		if t.grants.put(name, g) {
 			t.catalog.putGrant(name, g)
 			t.routes.touch(dependency{Namespace: name.Namespace})
+		}
+	}
+	for name, n := range c.Namespaces {
+		if t.namespaces.put(name, n) && t.catalog.putNamespace(name.Name, n) {
+			t.routes.touch(dependency(name))
 		}
 	}
 	for name, object := range c.Secrets {
@@ -131,15 +140,17 @@ func (t *Translator) DefaultCertificateFault() string {
 
 func newMemory(o Options, filters filter.Registry) memory {
 	m := memory{
-		options:   o,
-		listeners: slices.SortedFunc(slices.Values(o.Listeners), compareListeners),
-		catalog:   newCatalog(),
-		services:  tracker[*corev1.Service]{},
-		grants:    tracker[*gatewayv1beta1.ReferenceGrant]{},
-		reports:   &reports{},
+		options:    o,
+		listeners:  slices.SortedFunc(slices.Values(o.Listeners), compareListeners),
+		catalog:    newCatalog(),
+		services:   tracker[*corev1.Service]{},
+		grants:     tracker[*gatewayv1beta1.ReferenceGrant]{},
+		namespaces: tracker[*corev1.Namespace]{},
+		reports:    &reports{},
 	}
 	e := &environment{
-		options: o, listeners: listenerNames(m.listeners), filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
+		options: o, listeners: listenerNames(m.listeners), permissions: newHostPermissions(o.HostPermissions),
+		filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
 	}
 	m.routes = newRouteSet(e, m.reports)
 	m.policies = newPolicySet(o.ClassName, m.routes.objects, m.reports)

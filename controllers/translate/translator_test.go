@@ -120,6 +120,7 @@ func clone(in Input) Input {
 	out.Policies = cloneAll(in.Policies, (*v1alpha1.RateLimitPolicy).DeepCopy)
 	out.Services = cloneAll(in.Services, (*corev1.Service).DeepCopy)
 	out.Secrets = cloneAll(in.Secrets, (*corev1.Secret).DeepCopy)
+	out.Namespaces = cloneAll(in.Namespaces, (*corev1.Namespace).DeepCopy)
 	out.Unreadable = slices.Clone(in.Unreadable)
 	out.Grants = cloneAll(in.Grants, (*gatewayv1beta1.ReferenceGrant).DeepCopy)
 	return out

@@ -34,6 +34,8 @@ type world struct {
 	services  map[types.NamespacedName]*corev1.Service
 	grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
 	secrets   map[types.NamespacedName]*corev1.Secret
+	// namespaces have a name and no namespace.
+	namespaces map[types.NamespacedName]*corev1.Namespace
 	// unreadable is Input.Unreadable.
 	unreadable []types.NamespacedName
 	// edited are the names of the objects that were edited since changes was called, and what else was or is unreadable.
@@ -41,29 +43,35 @@ type world struct {
 }
 
 func newWorld(seed uint64) *world {
-	return &world{
-		Rand:      rand.New(rand.NewPCG(seed, 0)),
-		filters:   append(filter.Registry{secretive}, builtin.Registry(builtin.Deps{})...),
-		options:   DefaultOptions(),
-		fromFiles: seed%3 == 0,
-		routes:    map[types.NamespacedName]*v1alpha1.GatewayRoute{},
-		policies:  map[types.NamespacedName]*v1alpha1.RateLimitPolicy{},
-		services:  map[types.NamespacedName]*corev1.Service{},
-		grants:    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
-		secrets:   map[types.NamespacedName]*corev1.Secret{},
-		edited:    map[types.NamespacedName]bool{},
+	w := &world{
+		Rand:       rand.New(rand.NewPCG(seed, 0)),
+		filters:    append(filter.Registry{secretive}, builtin.Registry(builtin.Deps{})...),
+		options:    DefaultOptions(),
+		fromFiles:  seed%3 == 0,
+		routes:     map[types.NamespacedName]*v1alpha1.GatewayRoute{},
+		policies:   map[types.NamespacedName]*v1alpha1.RateLimitPolicy{},
+		services:   map[types.NamespacedName]*corev1.Service{},
+		grants:     map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
+		secrets:    map[types.NamespacedName]*corev1.Secret{},
+		namespaces: map[types.NamespacedName]*corev1.Namespace{},
+		edited:     map[types.NamespacedName]bool{},
 	}
+	if seed%2 == 0 {
+		w.options.HostPermissions = append(some(w, 2, w.permission), w.permission())
+	}
+	return w
 }
 
 // input lists the objects in an order of its own each time.
 func (w *world) input() Input {
 	in := Input{
-		Routes:   slices.Collect(maps.Values(w.routes)),
-		Policies: slices.Collect(maps.Values(w.policies)),
-		Services: slices.Collect(maps.Values(w.services)),
-		Grants:   slices.Collect(maps.Values(w.grants)),
-		Secrets:  slices.Collect(maps.Values(w.secrets)),
-		Options:  w.options,
+		Routes:     slices.Collect(maps.Values(w.routes)),
+		Policies:   slices.Collect(maps.Values(w.policies)),
+		Services:   slices.Collect(maps.Values(w.services)),
+		Grants:     slices.Collect(maps.Values(w.grants)),
+		Secrets:    slices.Collect(maps.Values(w.secrets)),
+		Namespaces: slices.Collect(maps.Values(w.namespaces)),
+		Options:    w.options,
 	}
 	in.Unreadable = slices.Clone(w.unreadable)
 	shuffle(w.Rand, in.Routes)
@@ -75,7 +83,7 @@ func (w *world) changes() Changes {
 	out := Changes{
 		Routes: pickNamed(w.routes, w.edited), Policies: pickNamed(w.policies, w.edited),
 		Services: pickNamed(w.services, w.edited), Grants: pickNamed(w.grants, w.edited),
-		Secrets: pickNamed(w.secrets, w.edited), Unreadable: map[types.NamespacedName]bool{},
+		Secrets: pickNamed(w.secrets, w.edited), Namespaces: pickNamed(w.namespaces, w.edited), Unreadable: map[types.NamespacedName]bool{},
 	}
 	for name := range w.edited {
 		out.Unreadable[name] = slices.Contains(w.unreadable, name)
@@ -96,7 +104,7 @@ func pickNamed[O any](objects map[types.NamespacedName]*O, names map[types.Names
 func (w *world) edit() {
 	name := w.name()
 	w.edited[name] = true
-	switch w.IntN(29) {
+	switch w.IntN(33) {
 	case 0:
 		w.configure(name)
 	case 20:
@@ -109,6 +117,10 @@ func (w *world) edit() {
 		editIn(w, w.secrets, name, w.secret)
 	case 25, 26, 27:
 		w.secure(name)
+	case 28, 29, 30, 31:
+		name = types.NamespacedName{Name: name.Namespace}
+		w.edited[name] = true
+		editIn(w, w.namespaces, name, w.namespace)
 	case 1, 2, 3:
 		editIn(w, w.services, name, w.service)
 	case 4, 5:
@@ -122,11 +134,35 @@ func (w *world) edit() {
 
 // configure changes a setting.
 func (w *world) configure(name types.NamespacedName) {
-	if w.IntN(2) == 0 {
+	switch w.IntN(3) {
+	case 0:
 		w.options.AllowExternalName = !w.options.AllowExternalName
-	} else {
+	case 1:
 		w.options.DefaultCertificate = pick(w, types.NamespacedName{}, name)
+	default:
+		w.options.HostPermissions = some(w, 3, w.permission)
 	}
+}
+
+func (w *world) permission() HostPermission {
+	return HostPermission{
+		Hostnames: append(some(w, 1, w.permittedHost), w.permittedHost()),
+		Namespaces: pick(w,
+			Namespaces{Names: []string{"a"}}, Namespaces{Names: []string{"a", "b"}}, Namespaces{Selector: &metav1.LabelSelector{}},
+			Namespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "x"}}},
+			Namespaces{Names: []string{"b"}, Selector: &metav1.LabelSelector{
+				MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: metav1.LabelSelectorOpDoesNotExist}},
+			}},
+		),
+	}
+}
+
+func (w *world) permittedHost() string { return pick(w, "a.example.com", "*.example.com", "*") }
+
+func (w *world) namespace(meta metav1.ObjectMeta) *corev1.Namespace {
+	meta.Generation = 0 // Namespaces have none
+	meta.Labels = pick(w, nil, map[string]string{"team": "x"}, map[string]string{"team": "y"})
+	return &corev1.Namespace{ObjectMeta: meta}
 }
 
 func (w *world) name() types.NamespacedName {

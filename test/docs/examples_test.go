@@ -17,7 +17,7 @@ import (
 	"github.com/penstock/penstock/test/testcert"
 )
 
-// An example is a whole object, the spec of a GatewayRoute (it begins with rules) or one rule. What the documents leave out
+// An example is a whole object, the spec of a GatewayRoute (it begins with rules) or one rule; or a file of host permissions. What the documents leave out
 // to stay short is added here: object, backends and their Services, certificates.
 func TestExamplesAreValidAndAccepted(t *testing.T) {
 	examples := 0
@@ -28,6 +28,10 @@ func TestExamplesAreValidAndAccepted(t *testing.T) {
 			}
 			examples++
 			t.Run(fmt.Sprintf("%s:%d", d.path, b.line), func(t *testing.T) {
+				if decode(t, b.text)["permissions"] != nil {
+					loadPermissions(t, b.text)
+					return
+				}
 				accept(t, whole(t, b.text))
 			})
 		}
@@ -35,6 +39,25 @@ func TestExamplesAreValidAndAccepted(t *testing.T) {
 	if examples == 0 {
 		t.Error("no example was found")
 	}
+}
+
+func loadPermissions(t *testing.T, text string) []translate.HostPermission {
+	t.Helper()
+	list, err := file.LoadHostPermissions(write(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// write returns the path of a file with this text.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "example.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func whole(t *testing.T, example string) map[string]any {
@@ -78,11 +101,7 @@ func accept(t *testing.T, object map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "example.yaml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	objects, problems := file.Load(path)
+	objects, problems := file.Load(write(t, string(text)))
 	for _, p := range problems {
 		t.Error(p)
 	}

@@ -5,7 +5,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers"
 )
 
@@ -70,9 +73,25 @@ func TestOnlyTheNamespacesGivenAreServed(t *testing.T) {
 	for _, ns := range []string{mine, also, others} {
 		create(t, newService(ns, "users"), newSlice(ns, "users", "users-1", "10.0.0.1"), newRoute(class, ns, "users", "users"))
 	}
-	r := start(t, class, func(o *controllers.Options) { o.Namespaces = []string{mine, also} })
+	r := start(t, class, func(o *controllers.Options) { o.Translate.Namespaces = []string{mine, also} })
 	r.gateway.awaitRoutes(t, mine+"/users/0", also+"/users/0")
 	r.gateway.awaitAddresses(t, also+"/users:80", "10.0.0.1")
+
+	// What is not watched is not looked into, whatever is there.
+	reaching := newRoute(class, mine, "reaching", "users")
+	reaching.Spec.Rules[0].Backends[0].Namespace = others
+	create(t, reaching)
+	c := awaitCondition(t, reaching, v1alpha1.ConditionResolvedRefs, metav1.ConditionFalse, v1alpha1.ReasonRefNotPermitted)
+	if want := "Service " + others + "/users is in a namespace that this installation does not watch."; c.Message != want {
+		t.Errorf("the message is %q, want %q", c.Message, want)
+	}
+	ignored := &v1alpha1.GatewayRoute{}
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: others, Name: "users"}, ignored); err != nil {
+		t.Fatal(err)
+	}
+	if len(ignored.Status.Conditions) > 0 {
+		t.Errorf("a route outside of what is watched got a status: %v", ignored.Status.Conditions)
+	}
 	if got := r.value(t, "gateway_controller_restarts_total"); got != 0 {
 		t.Errorf("the controller was started again %v times", got)
 	}

@@ -94,10 +94,10 @@ func TestACertificateIsFollowedWhateverBecomesOfIt(t *testing.T) {
 		change    func(own string, o *controllers.Options)
 	}{
 		{"referenced, in one namespace", own, func(string, *controllers.Options) {}},
-		{"referenced, in the namespaces watched", own, func(own string, o *controllers.Options) { o.Namespaces = []string{own} }},
+		{"referenced, in the namespaces watched", own, func(own string, o *controllers.Options) { o.Translate.Namespaces = []string{own} }},
 		{"referenced, with permission for all", all, func(string, *controllers.Options) {}},
 		{"all of the namespaces watched", own, func(own string, o *controllers.Options) {
-			o.Secrets, o.Namespaces = controllers.SecretsAll, []string{own}
+			o.Secrets, o.Translate.Namespaces = controllers.SecretsAll, []string{own}
 		}},
 		{"all of the cluster", all, func(_ string, o *controllers.Options) { o.Secrets = controllers.SecretsAll }},
 	} {
@@ -261,7 +261,7 @@ func TestTheFirstSnapshotHasTheCertificates(t *testing.T) {
 		create(t, newCertificate(ns, name), newSecuredRoute(class, ns, name))
 	}
 	for _, access := range []controllers.SecretAccess{controllers.SecretsReferenced, controllers.SecretsAll} {
-		r := start(t, class, func(o *controllers.Options) { o.Secrets, o.Namespaces = access, []string{ns} })
+		r := start(t, class, func(o *controllers.Options) { o.Secrets, o.Translate.Namespaces = access, []string{ns} })
 		r.awaitReady(t)
 		if first := r.gateway.first; first.TLS.Len() != 3 || first.Secrets.Len() != 6 {
 			t.Errorf("%s: %d policies with %d values, want 3 with 6", access, first.TLS.Len(), first.Secrets.Len())
@@ -275,7 +275,7 @@ func TestTheDefaultCertificateNeedsNoRoute(t *testing.T) {
 	ns := newNamespace(t)
 	permit(t, ns)
 	r := start(t, class, func(o *controllers.Options) {
-		o.Namespaces = []string{newNamespace(t)} // where it is not
+		o.Translate.Namespaces = []string{newNamespace(t)} // where it is not
 		o.Translate.DefaultCertificate = types.NamespacedName{Namespace: ns, Name: "users"}
 	})
 	await(t, "the log says that it is missing", func(context.Context) (bool, error) {
