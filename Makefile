@@ -8,6 +8,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := hack/tools/install.sh
 
+# The image's full name: the chart's repository, and a tag that no registry has.
+IMAGE ?= ghcr.io/penstock/penstock:dev
+
 # How long each fuzz target runs.
 FUZZTIME ?= 60s
 
@@ -22,7 +25,7 @@ BENCHFLAGS ?=
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/penstock
@@ -80,6 +83,27 @@ bench-dataplane: build ## Measure latency, allocations, system calls, idle conne
 .PHONY: bench-soak
 bench-soak: build ## Watch memory and failures over ten minutes of load and changes
 	hack/bench/run.sh soak
+
+##@ In a cluster
+
+.PHONY: image
+image: build ## Write the image to bin/image/penstock.tar, without a container engine
+	go run ./hack/image -o bin/image/penstock.tar -ref $(IMAGE) bin/penstock
+
+.PHONY: cluster-up
+cluster-up: image ## Start a local Kubernetes of one node with Penstock in it
+	@hack/cluster/cluster build
+	@hack/cluster/cluster up
+	@hack/cluster/cluster install
+	@hack/cluster/cluster hints
+
+.PHONY: cluster-down
+cluster-down: ## End the local Kubernetes
+	@hack/cluster/cluster down
+
+.PHONY: e2e
+e2e: image ## Run the tests in a Kubernetes of their own: Penstock restarts, scales and dies under load
+	@hack/e2e.sh $(TESTFLAGS)
 
 ##@ Before a commit
 

@@ -4,15 +4,21 @@
 #
 #   install.sh kube-apiserver etcd kubectl     # hack/tools/go.mod: what tests against a real API server need
 #   install.sh controller-gen                  # hack/tools/dev/go.mod: this one, golangci-lint and gotestsum
+#   install.sh helm                            # hack/tools/helm/go.mod: what the chart is tested with
+#   install.sh kubelet kube-proxy              # hack/tools/cluster/go.mod: what else a cluster of one node consists of,
+#                                              # with kube-controller-manager and kube-scheduler
+#   install.sh bridge host-local               # hack/tools/cni/go.mod: what connects Pods, with loopback and portmap
+#   install.sh coredns                         # hack/tools/dns: with the few plugins that such a cluster needs
 #
 # The tools of one call must be pinned by one module. PENSTOCK_CACHE moves the cache. A rebuild is due when the module,
-# its checksums or the Go version change.
+# its checksums, its own sources or the Go version change.
 set -euo pipefail
+shopt -s nullglob
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export CGO_ENABLED=0 GOWORK=off
 
 usage() {
-	echo "usage: $0 kube-apiserver|etcd|kubectl... or $0 controller-gen|golangci-lint|gotestsum..." >&2
+	echo "usage: $0 TOOL...; its head lists them" >&2
 	exit 2
 }
 
@@ -21,6 +27,10 @@ module_of() {
 	case $1 in
 	kube-apiserver | etcd | kubectl) echo . ;;
 	controller-gen | golangci-lint | gotestsum) echo dev ;;
+	helm) echo helm ;;
+	kube-controller-manager | kube-scheduler | kubelet | kube-proxy) echo cluster ;;
+	bridge | host-local | loopback | portmap) echo cni ;;
+	coredns) echo dns ;;
 	*) usage ;;
 	esac
 }
@@ -29,17 +39,22 @@ module_of() {
 package_of() {
 	case $1 in
 	etcd) echo go.etcd.io/etcd/server/v3 ;;
-	kube-apiserver | kubectl) echo "k8s.io/kubernetes/cmd/$1" ;;
+	kube*) echo "k8s.io/kubernetes/cmd/$1" ;;
 	controller-gen) echo sigs.k8s.io/controller-tools/cmd/controller-gen ;;
 	golangci-lint) echo sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter ;; # with kube-api-linter in it
 	gotestsum) echo gotest.tools/gotestsum ;;
+	helm) echo helm.sh/helm/v4/cmd/helm ;;
+	bridge | loopback) echo "github.com/containernetworking/plugins/plugins/main/$1" ;;
+	host-local) echo github.com/containernetworking/plugins/plugins/ipam/host-local ;;
+	portmap) echo github.com/containernetworking/plugins/plugins/meta/portmap ;;
+	coredns) echo . ;;
 	esac
 }
 
 # ldflags_of TOOL: Kubernetes reads its own version from variables that only the linker sets.
 ldflags_of() {
 	case $1 in
-	kube-apiserver | kubectl)
+	kube*)
 		local version x=k8s.io/component-base/version
 		version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 		echo "-s -w -X $x.gitVersion=$version -X $x.gitMajor=1 -X $x.gitMinor=$(cut -d. -f2 <<<"$version")" \
@@ -67,7 +82,7 @@ for tool in "$@"; do
 	[ "$(module_of "$tool")" = "$module" ] || usage
 done
 
-hash=$({ cat "$module/go.mod" "$module/go.sum" && go env GOVERSION GOOS GOARCH; } | sha256sum | cut -c1-16)
+hash=$({ cat "$module/go.mod" "$module/go.sum" "$module"/*.go && go env GOVERSION GOOS GOARCH; } | sha256sum | cut -c1-16)
 bin=${PENSTOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/penstock}/tools/$hash/bin
 mkdir -p "$bin"
 cd "$module"

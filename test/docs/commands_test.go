@@ -15,8 +15,8 @@ var (
 	flagWords    = regexp.MustCompile(`(?:^|[ =])(--?[a-z][a-z-]*)`)
 	flagSpans    = regexp.MustCompile("^--([a-z][a-z-]*)(?:[= ].*)?$")
 	helpFlags    = regexp.MustCompile(`(?m)^ +(?:(-[a-z]), |    )(--[a-z-]+)`)
-	makeLines    = regexp.MustCompile(`(?m)(?:^|&& )make((?: +[a-z-]+)*)`)
-	makeTargets  = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	makeLines    = regexp.MustCompile(`(?m)(?:^|&& )make((?: +[a-z0-9-]+)*)`)
+	makeTargets  = regexp.MustCompile(`(?m)^([a-z0-9-]+):`)
 )
 
 // flags of each command, by its name.
