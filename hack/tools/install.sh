@@ -4,6 +4,7 @@
 #
 #   install.sh kube-apiserver etcd kubectl     # hack/tools/go.mod: what tests against a real API server need
 #   install.sh controller-gen                  # hack/tools/dev/go.mod: this one, golangci-lint and gotestsum
+#   install.sh helm                            # hack/tools/helm/go.mod: what the chart is tested with
 #
 # The tools of one call must be pinned by one module. PENSTOCK_CACHE moves the cache. A rebuild is due when the module,
 # its checksums or the Go version change.
@@ -12,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 export CGO_ENABLED=0 GOWORK=off
 
 usage() {
-	echo "usage: $0 kube-apiserver|etcd|kubectl... or $0 controller-gen|golangci-lint|gotestsum..." >&2
+	echo "usage: $0 kube-apiserver|etcd|kubectl... or $0 controller-gen|golangci-lint|gotestsum... or $0 helm" >&2
 	exit 2
 }
 
@@ -21,6 +22,7 @@ module_of() {
 	case $1 in
 	kube-apiserver | etcd | kubectl) echo . ;;
 	controller-gen | golangci-lint | gotestsum) echo dev ;;
+	helm) echo helm ;;
 	*) usage ;;
 	esac
 }
@@ -33,6 +35,7 @@ package_of() {
 	controller-gen) echo sigs.k8s.io/controller-tools/cmd/controller-gen ;;
 	golangci-lint) echo sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter ;; # with kube-api-linter in it
 	gotestsum) echo gotest.tools/gotestsum ;;
+	helm) echo helm.sh/helm/v4/cmd/helm ;;
 	esac
 }
 
