@@ -42,8 +42,9 @@ run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
 test: ## Run every test: unit, golden, race, guards, and those against a real API server and etcd
 	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
 	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
+	helm=$${HELM:-$$($(TOOLS) helm)/helm}; \
 	$$gotestsum --format pkgname-and-test-fails -- -run Alloc ./proxy/... && \
-	KUBEBUILDER_ASSETS=$$assets $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
+	KUBEBUILDER_ASSETS=$$assets HELM=$$helm $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
@@ -112,12 +113,14 @@ fmt: ## Format the code and order its imports
 	$$($(TOOLS) golangci-lint)/golangci-lint fmt ./...
 
 .PHONY: generate
-generate: ## Regenerate deepcopy code, CRDs, RBAC, the API reference and the golden files
+generate: ## Regenerate deepcopy code, CRDs, RBAC, the API and values references and the golden files
 	@generator=$$($(TOOLS) controller-gen)/controller-gen; set -x; \
 	$$generator object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
 	$$generator crd paths=./api/... output:crd:dir=config/crd/bases; \
 	$$generator rbac:roleName=penstock paths=./controllers/... output:rbac:dir=config/rbac; \
+	rm -f charts/penstock/files/crds/*; cp config/crd/bases/*.yaml charts/penstock/files/crds/; cp config/rbac/role.yaml charts/penstock/files/; \
 	go run ./hack/apidoc; \
+	go run ./hack/chartdoc; \
 	go test ./controllers/translate ./proxy/i18n -update
 
 .PHONY: verify

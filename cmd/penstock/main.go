@@ -31,6 +31,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), standaloneCommand(), translateCommand(), validateCommand())
+	root.AddCommand(serveCommand(), standaloneCommand(), translateCommand(), validateCommand(), probeCommand())
 	return root
 }

@@ -35,7 +35,7 @@ var fences = regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
 func documents(t *testing.T) []document {
 	t.Helper()
 	var paths []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "proxy/filter/*/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "proxy/filter/*/README.md", "charts/*/README.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func parse(path, text string) document {
 
 // languages are those of the blocks, so that no example escapes its test by a typing error.
 var languages = []string{
-	"yaml", "json", "sh", "text", "http request", "http upstream", "http answer", "http response",
+	"yaml", "yaml values", "json", "sh", "text", "http request", "http upstream", "http answer", "http response",
 }
 
 func TestEveryBlockNamesItsLanguage(t *testing.T) {

@@ -14,7 +14,7 @@ var (
 	headings = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	spans    = regexp.MustCompile("`([^`\n]+)`")
 	// paths are code spans that begin with a folder of the tree.
-	paths = regexp.MustCompile(`^(?:\.ci|api|cmd|config|controllers|docs|hack|proxy|test)/[A-Za-z0-9_./-]*$`)
+	paths = regexp.MustCompile(`^(?:\.ci|api|charts|cmd|config|controllers|docs|hack|proxy|test)/[A-Za-z0-9_./-]*$`)
 )
 
 func TestLinksLeadSomewhere(t *testing.T) {
