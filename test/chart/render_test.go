@@ -88,14 +88,6 @@ func (m manifests) find(reference string) *unstructured.Unstructured {
 	return nil
 }
 
-func (m manifests) kinds() map[string]int {
-	n := map[string]int{}
-	for _, o := range m {
-		n[o.GetKind()]++
-	}
-	return n
-}
-
 // at returns what stands at a path such as spec.containers.0.args; a name with dots stands in brackets: labels.[a.b/c]. It is nil if
 // nothing stands there.
 func at(o *unstructured.Unstructured, path string) any {

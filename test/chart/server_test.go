@@ -286,8 +286,11 @@ func TestSelectorsFindReplicasAlone(t *testing.T) {
 	all := render(t, everything(t))
 	replica, probe := podOf(t, all).GetLabels(), all.find(testPod).GetLabels()
 	for _, s := range []struct{ object, path string }{
-		{deployment, "spec.selector.matchLabels"}, {service, "spec.selector"}, {metrics, "spec.selector"},
-		{budget, "spec.selector.matchLabels"}, {policy, "spec.podSelector.matchLabels"},
+		{deployment, "spec.selector.matchLabels"},
+		{service, "spec.selector"},
+		{metrics, "spec.selector"},
+		{budget, "spec.selector.matchLabels"},
+		{policy, "spec.podSelector.matchLabels"},
 	} {
 		selector, ok := at(all.find(s.object), s.path).(map[string]any)
 		if !ok || len(selector) == 0 {
