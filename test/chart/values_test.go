@@ -102,7 +102,7 @@ var cases = []struct {
 	{value: "crds.enabled", to: "false", want: absent(routesCRD)},
 	{value: "crds.keep", to: "false", want: is(routesCRD, "metadata.annotations.[helm.sh/resource-policy]", nil)},
 
-	{value: "className", to: "internal", want: all(argument("--class=internal"), is("Role/penstock", "rules.1.resourceNames", []string{"internal"}))},
+	{value: "className", to: "internal", want: argument("--class=internal")},
 	{value: "watchNamespaces", to: "[shop, blog]", want: all(
 		argument("--namespaces=shop,blog"), exists("Role/shop/penstock-watch"), exists("RoleBinding/blog/penstock-watch"),
 		is("ClusterRole/penstock", "rules.1", nil), is("ClusterRole/penstock", "rules.0.resources", []string{"customresourcedefinitions"}),
@@ -120,14 +120,20 @@ var cases = []struct {
 	{value: "logLevel", to: "debug", want: argument("--log-level=debug")},
 	{value: "accessLog", to: "'off'", want: argument("--access-log=off")},
 	{value: "extraArgs", to: "[--merge-slashes=false]", want: argument("--merge-slashes=false")},
-	{value: "extraEnv", to: "[{name: GOGC, value: '100'}]", want: is(deployment, container+".env", parseStatic("[{name: GOGC, value: '100'}]"))},
+	{value: "hostPermissions", to: "[{hostnames: [a.example.com], namespaces: {names: [shop]}}]", given: "watchNamespaces: [shop]", want: all(
+		text("ConfigMap/penstock-host-permissions", "data", "a.example.com"),
+		has(deployment, container+".args", "--host-permissions=/etc/penstock/permissions.yaml"),
+		has(deployment, container+".volumeMounts", map[string]any{"name": "host-permissions", "mountPath": "/etc/penstock", "readOnly": true}),
+		text("ClusterRole/penstock", "rules", "namespaces"),
+	)},
+	{value: "extraEnv", to: "[{name: GOGC, value: '100'}]", want: has(deployment, container+".env", parseStatic("{name: GOGC, value: '100'}"))},
 
 	{value: "replicaCount", to: "5", want: is(deployment, "spec.replicas", 5)},
 	{value: "resources.requests.cpu", to: "1", want: is(deployment, container+".resources.requests.cpu", 1)},
 	{value: "resources.requests.memory", to: "1Gi", want: is(deployment, container+".resources.requests.memory", "1Gi")},
 	{value: "resources.limits.cpu", to: "null", want: is(deployment, container+".resources.limits", map[string]any{"memory": "512Mi"})},
 	{value: "resources.limits.memory", to: "1Gi", want: is(deployment, container+".resources.limits.memory", "1Gi")},
-	{value: "state.enabled", to: "false", want: all(is(deployment, pod+".volumes", nil), is(deployment, container+".volumeMounts", nil), is(deployment, container+".args.8", nil))},
+	{value: "state.enabled", to: "false", want: all(is(deployment, pod+".volumes", nil), is(deployment, container+".volumeMounts", nil), is(deployment, container+".args.9", nil))},
 	{value: "state.sizeLimit", to: "128Mi", want: is(deployment, pod+".volumes.0.emptyDir", map[string]any{"medium": "Memory", "sizeLimit": "128Mi"})},
 	{value: "drain.delaySeconds", to: "25", want: all(
 		argument("--drain-delay=25s"), is(deployment, pod+".terminationGracePeriodSeconds", 65), is(deployment, container+".readinessProbe.failureThreshold", 13))},

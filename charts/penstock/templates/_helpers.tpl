@@ -69,6 +69,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $args = append $args (printf "--drain-delay=%ds" (int64 .Values.drain.delaySeconds)) }}
 {{- $args = append $args (printf "--drain-timeout=%ds" (int64 .Values.drain.timeoutSeconds)) }}
 {{- if .Values.state.enabled }}{{ $args = append $args "--state-dir=/var/lib/penstock" }}{{ end }}
+{{- $args = append $args (printf "--service=%s" (include "penstock.fullname" .)) }}
+{{- if .Values.hostPermissions }}{{ $args = append $args "--host-permissions=/etc/penstock/permissions.yaml" }}{{ end }}
 {{- toYaml (concat $args .Values.extraArgs) }}
 {{- end }}
 
@@ -78,8 +80,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "--class" "className" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
-  "--state-dir" "state.enabled" }}
-{{- $fixed := list "--http-port" "--https-port" "--admin-address" "--bind-address" "--leader-election-name" "--leader-election-namespace" }}
+  "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" }}
+{{- $fixed := list "--http-port" "--https-port" "--admin-address" "--bind-address" "--leader-election-name" "--leader-election-namespace"
+  "--leader-election-identity" "--service" "--pod-uid" "--pod-ips" }}
 {{- range .Values.extraArgs }}
 {{- $flag := regexFind "^--[a-z-]+" . }}
 {{- with get $set $flag }}{{ fail (printf "extraArgs: %s is set by the value %s" $flag .) }}{{ end }}
