@@ -77,22 +77,7 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status
 // Update returns what Translate would for the last input with these changes, and takes time in proportion to them and to
 // what depends on them. It follows a Translate.
 func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status]) {
-	for name, s := range c.Services {
-		if t.services.put(name, s) && t.catalog.putService(name, s) {
-			t.routes.touch(dependency(name))
-		}
-	}
-	for name, g := range c.Grants {
-		if t.grants.put(name, g) {
-			t.catalog.putGrant(name, g)
-			t.routes.touch(dependency{Namespace: name.Namespace})
-		}
-	}
-	for name, n := range c.Namespaces {
-		if t.namespaces.put(name, n) && t.catalog.putNamespace(name.Name, n) {
-			t.routes.touch(dependency(name))
-		}
-	}
+	t.updateCatalog(c)
 	for name, object := range c.Secrets {
 		if t.routes.secrets.put(name, object) {
 			t.routes.touchSecret(name)
@@ -114,6 +99,26 @@ func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status])
 	t.routes.settle()
 	t.policies.settle()
 	return t.renew(), t.reports.Tree()
+}
+
+// updateCatalog takes over what routes look at, and marks those that looked at what is something else now.
+func (t *Translator) updateCatalog(c Changes) {
+	for name, s := range c.Services {
+		if t.services.put(name, s) && t.catalog.putService(name, s) {
+			t.routes.touch(dependency(name))
+		}
+	}
+	for name, g := range c.Grants {
+		if t.grants.put(name, g) {
+			t.catalog.putGrant(name, g)
+			t.routes.touch(dependency{Namespace: name.Namespace})
+		}
+	}
+	for name, n := range c.Namespaces {
+		if t.namespaces.put(name, n) && t.catalog.putNamespace(name.Name, n) {
+			t.routes.touch(dependency(name))
+		}
+	}
 }
 
 // Secrets are the names of the Secrets that the last translation looked at, whether they were there or not.
