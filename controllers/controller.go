@@ -95,7 +95,7 @@ func New(o Options) (*Controller, error) {
 		serving:   &serving{gateway: o.Gateway, metrics: m, changed: func() {}},
 	}
 	c.peers = newPeers(c)
-	if c.reporter, err = newReporter(o, c.enqueue); err != nil {
+	if c.reporter, err = newReporter(o, c.reportReached); err != nil {
 		return nil, err
 	}
 	c.grants = newGrants(c.newCache, c.grantChanged, o.Log)
@@ -202,8 +202,8 @@ func (c *Controller) grantChanged(name types.NamespacedName, resourceVersion str
 		s.pending.addAll()
 	}
 	s.pending.add(kindGrant, name)
-	s.progress.note(kindGrant, name, resourceVersion)
-	s.ask(s.queue)
+	s.progress.note(kindGrant, name, resourceVersion, true)
+	s.enqueue()
 }
 
 // noteSecret has the next translation look at a Secret.

@@ -32,23 +32,24 @@ func onChange[O client.Object](f func(o O, q work)) handlers[O] {
 // its generation be the same.
 func onSpec[O client.Object](s *session, kind string) handlers[O] {
 	h := onChange(func(o O, q work) {
-		s.noteChange(kind, o)
-		s.ask(q)
+		s.noteChange(kind, o, true)
+		q.Add(everything{})
 	})
 	h.DeleteFunc = func(_ context.Context, e event.TypedDeleteEvent[O], q work) {
 		if e.DeleteStateUnknown { // nobody can say at which version it went
 			s.pending.addAll()
 		}
-		s.noteChange(kind, e.Object)
-		s.ask(q)
+		s.noteChange(kind, e.Object, true)
+		q.Add(everything{})
 	}
 	h.UpdateFunc = func(_ context.Context, e event.TypedUpdateEvent[O], q work) {
-		s.noteChange(kind, e.ObjectNew)
-		if e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() {
+		same := e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID()
+		s.noteChange(kind, e.ObjectNew, !same)
+		if same {
 			s.writer.Observe(kind, e.ObjectNew)
 			return
 		}
-		s.ask(q)
+		q.Add(everything{})
 	}
 	return h
 }
@@ -66,8 +67,8 @@ func onService(s *session) handlers[*corev1.Service] {
 // onNamespace is for Namespaces, whose labels matter to the routes in them.
 func onNamespace(s *session) handlers[*corev1.Namespace] {
 	return onChange(func(o *corev1.Namespace, q work) {
-		s.noteChange(kindNamespace, o)
-		s.ask(q)
+		s.noteChange(kindNamespace, o, true)
+		q.Add(everything{})
 	})
 }
 

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"maps"
 	"reflect"
 	"sync"
 
@@ -21,6 +20,8 @@ type progress struct {
 
 	mu sync.Mutex
 	at replicas.Positions // a new one with each change
+	// stirred says that something of it changes what is served and has not been taken up; busy that what was taken up is not served yet.
+	stirred, busy bool
 }
 
 // place is what positions call a kind, as far as one watch tells of it.
@@ -31,21 +32,45 @@ func (p *progress) place(kind, namespace string) string {
 	return kind + "/" + namespace
 }
 
-// note says that an object's change is among what the next translation looks at.
-func (p *progress) note(kind string, name types.NamespacedName, resourceVersion string) {
+// note says that an object's change is among what the next translation looks at. Unless it stirs, what is served is the same without it.
+func (p *progress) note(kind string, name types.NamespacedName, resourceVersion string, stirs bool) {
 	of := p.place(kind, name.Namespace)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stirred = p.stirred || stirs
 	if replicas.Earlier(p.at[of], resourceVersion) {
 		p.at = p.at.With(replicas.Positions{of: resourceVersion})
 	}
 }
 
-// now is what a translation takes into account that looks at everything noted, if it is asked for before.
+// now is what was noted.
 func (p *progress) now() replicas.Positions {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.at
+}
+
+// take begins a translation, of everything noted until now. It reports whether something of it stirs.
+func (p *progress) take() (at replicas.Positions, stirred bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stirred = p.stirred
+	p.stirred, p.busy = false, true
+	return p.at, stirred
+}
+
+// settle says that what was taken is served.
+func (p *progress) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = false
+}
+
+// reached is what is served takes into account without another translation, if that can be said.
+func (p *progress) reached() (at replicas.Positions, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, !p.stirred && !p.busy
 }
 
 // held is what a translation takes into account that looks at every object in the stores, if it is asked for before.
@@ -79,21 +104,18 @@ func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflec
 	}
 }
 
-// furthest is the later of two positions in each of their places.
-func furthest(a, b replicas.Positions) replicas.Positions {
-	out := replicas.Positions{}
-	maps.Copy(out, a)
-	for of, at := range b {
-		if replicas.Earlier(out[of], at) {
-			out[of] = at
-		}
-	}
-	return out
-}
-
 // noteChange notes an object of a kind that is awaited.
-func (s *session) noteChange(kind string, o client.Object) {
+func (s *session) noteChange(kind string, o client.Object, stirs bool) {
 	name := client.ObjectKeyFromObject(o)
 	s.pending.add(kind, name)
-	s.progress.note(kind, name, o.GetResourceVersion()) // behind the other: what is noted must be pending
+	s.progress.note(kind, name, o.GetResourceVersion(), stirs) // behind the other: what is noted must be pending
+}
+
+// reportReached tells the others of what makes no difference to what is served, as statuses do.
+func (c *Controller) reportReached() {
+	if s := c.session.Load(); s != nil {
+		if at, ok := s.progress.reached(); ok {
+			c.reporter.Reach(at)
+		}
+	}
 }

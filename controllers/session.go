@@ -68,7 +68,7 @@ type session struct {
 	progress progress
 	// at is what the translation takes into account that is served. Urgent says that others may be waiting to hear of it.
 	at     replicas.Positions
-	urgent atomic.Bool
+	urgent bool
 	// checkDue says that the next translation has to be checked by a full walk.
 	checkDue atomic.Bool
 	// fault is that of the default certificate, as it was last logged.
@@ -101,7 +101,7 @@ func (c *Controller) runSession(ctx context.Context) error {
 func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 	s = &session{
 		Controller: c, stores: newStores(c.metrics),
-		pending: pending{all: true}, progress: progress{namespaces: c.options.Translate.Namespaces},
+		pending: pending{all: true}, progress: progress{namespaces: c.options.Translate.Namespaces, stirred: true},
 	}
 	if s.manager, err = s.newManager(ctx); err != nil {
 		return nil, fmt.Errorf("make manager: %w", err)
@@ -176,17 +176,11 @@ func kind[O client.Object](from cache.Cache, o O, h handlers[O]) source.TypedSou
 func (s *session) begin(_ context.Context, queue work) error {
 	s.queue = queue
 	s.session.Store(s)
-	s.ask(queue)
+	s.enqueue()
 	return nil
 }
 
 func (s *session) enqueue() { s.queue.Add(everything{}) }
-
-// ask enqueues what somebody may be waiting for on all replicas.
-func (s *session) ask(q work) {
-	s.urgent.Store(true)
-	q.Add(everything{})
-}
 
 // newWriter makes a writer with a client of its own, whose limit of requests is not shared with watches.
 func (s *session) newWriter() (*publish.Writer, error) {
@@ -237,10 +231,11 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 		return reconcile.Result{}, nil
 	}
 	start := time.Now()
-	urgent := s.urgent.Swap(false)
 	s.writer.Submit(s.renew(ctx))
 	s.peers.compare(s.at)
-	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, urgent)
+	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, s.urgent)
+	s.urgent = false
+	s.progress.settle()
 	took := time.Since(start)
 	s.metrics.translations.Observe(took.Seconds())
 	s.options.Log.Debug("snapshot renewed", "version", s.options.Gateway.Snapshot().Version, "took", took)
@@ -266,10 +261,11 @@ func (s *session) renew(ctx context.Context) publish.Submission {
 // translate brings the translation up to date with what events told to have changed. That takes time in proportion to the
 // change, where a walk over all objects would take it in proportion to them.
 func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
-	s.at = furthest(s.at, s.progress.now())
+	noted, stirred := s.progress.take()
+	s.at, s.urgent = replicas.Furthest(s.at, noted), s.urgent || stirred
 	names, all := s.pending.take()
 	if all {
-		s.at = furthest(s.at, s.progress.held(s.stores, s.grants.stores()))
+		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.stores()))
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{

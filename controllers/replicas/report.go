@@ -41,6 +41,17 @@ func (p Positions) With(q Positions) Positions {
 	return out
 }
 
+// Furthest is the later of two positions in each of their places.
+func Furthest(p, q Positions) Positions {
+	out := p.With(nil)
+	for of, at := range q {
+		if Earlier(out[of], at) {
+			out[of] = at
+		}
+	}
+	return out
+}
+
 // Earlier reports whether resourceVersion a is before b. None is before all others; what can't be compared is not known to have
 // come later, and so counts as before.
 func Earlier(a, b string) bool {

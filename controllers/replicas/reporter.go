@@ -54,7 +54,7 @@ type Reporter struct {
 	Identity
 	// Leases writes to the Identity's namespace.
 	Leases coordinationv1client.LeaseInterface
-	// Due is called before each renewal, so that what is reported can be brought up to date for the next one.
+	// Due is called before each renewal, so that what is reported can be brought up to date.
 	Due func()
 	Log *slog.Logger
 	Now func() time.Time
@@ -77,6 +77,13 @@ func (r *Reporter) Serve(version string, at Positions, urgent bool) {
 	if urgent {
 		r.urge()
 	}
+}
+
+// Reach says that what the replica serves takes more into account than was said. The next renewal tells it.
+func (r *Reporter) Reach(at Positions) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest.Positions = Furthest(r.latest.Positions, at)
 }
 
 // urge asks for a write without waiting.

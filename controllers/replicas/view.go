@@ -89,11 +89,7 @@ func (v *View) Furthest(self string) Positions {
 		if k.Name == self || !v.counts(k) {
 			continue
 		}
-		for of, at := range k.Positions {
-			if Earlier(out[of], at) {
-				out[of] = at
-			}
-		}
+		out = Furthest(out, k.Positions)
 	}
 	return out
 }
