@@ -55,6 +55,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("no cluster (make e2e starts one): %w", err)
 	}
+	config.QPS, config.Burst = 500, 500 // many routes at once are one of the tests
 	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
 		return 0, err
 	}
