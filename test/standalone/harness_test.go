@@ -16,8 +16,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -227,18 +230,24 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
+// lastPort is the one that was given out last. All are below those that the kernel gives to whoever asks for any, so that none is taken
+// between the look here and the gateway's start.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(20000 + int32(os.Getpid()%6000)) }
+
 func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(ports) < n {
+		port := strconv.Itoa(int(lastPort.Add(1)))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		l.Close()
 		ports = append(ports, port)
 	}
 	return ports
