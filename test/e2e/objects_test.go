@@ -22,7 +22,7 @@ import (
 // returns them. The selection's type is the list's.
 func await[O client.Object](t *testing.T, what string, list client.ObjectList, of []client.ListOption, ok func([]O) bool) []O {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience) // clean-ups wait too
 	defer cancel()
 	for ctx.Err() == nil {
 		found, err := follow(ctx, list, of, ok)
@@ -166,12 +166,13 @@ func otherThan(old []*corev1.Pod) func(*corev1.Pod) bool {
 // update changes an object, again if somebody else was faster.
 func update[O client.Object](t *testing.T, o O, change func(O)) {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
 	if err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		if err := admin.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return err
 		}
 		change(o)
-		return admin.Update(t.Context(), o)
+		return admin.Update(ctx, o)
 	}); err != nil {
 		t.Fatalf("update of %s: %v", o.GetName(), err)
 	}

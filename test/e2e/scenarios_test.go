@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -107,23 +108,35 @@ func awaitRenewals(t *testing.T, p *corev1.Pod, often int) {
 
 func stop(tr *trials, n int) {
 	p := one(tr, n)
-	signal(tr.T, p, "/penstock", syscall.SIGSTOP)
+	goOn := suspend(tr.T, p)
 	tr.awaitLag(p)
-	signal(tr.T, p, "/penstock", syscall.SIGCONT)
+	goOn()
 	tr.await(10 * some)
+}
+
+// suspend stops the process of a replica until the result is called, at the latest with the test.
+func suspend(t *testing.T, p *corev1.Pod) (goOn func()) {
+	t.Helper()
+	pid := pidOf(t, p, "/penstock")
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	goOn = sync.OnceFunc(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	t.Cleanup(goOn)
+	return goOn
 }
 
 // stopLong stops a replica until it is neither asked for any more nor waited for. When it goes on it must not be Ready before it has
 // caught up.
 func stopLong(tr *trials, n int) {
 	p := one(tr, n)
-	signal(tr.T, p, "/penstock", syscall.SIGSTOP)
+	goOn := suspend(tr.T, p)
 	tr.awaitLag(p)
 	await(tr.T, p.Name+" is not Ready", &corev1.PodList{}, named(system, p.Name), func(pods []*corev1.Pod) bool {
 		return len(pods) == 1 && !isReady(pods[0])
 	})
 	tr.await(10 * some)
-	signal(tr.T, p, "/penstock", syscall.SIGCONT)
+	goOn()
 	installed(tr.T)
 	tr.await(some)
 }

@@ -27,7 +27,7 @@ const (
 	// usualTries is how often Ready is put to the test in each scenario, unless $E2E_TRIES says otherwise.
 	usualTries = 200
 	// lanes is how many routes are tried at a time.
-	lanes = 50
+	lanes = 100
 )
 
 // tries is how often Ready is put to the test.
@@ -76,6 +76,8 @@ type lane struct {
 	// shown is the route as last seen; served is the number of the last change that was seen to be Ready.
 	shown  *v1alpha1.GatewayRoute
 	served int
+	// asking says that replicas are being asked, of which one that is stopped does not answer.
+	asking bool
 	lines  map[types.UID]*line // used by the lane's own goroutine
 }
 
@@ -140,12 +142,17 @@ func (l *lane) run(ctx context.Context) {
 			return
 		}
 		took := time.Since(began)
-		l.mu.Lock()
-		l.served = n
-		l.mu.Unlock()
+		l.enter(n, true)
 		l.askAll(ctx, n)
+		l.enter(n, false)
 		l.count(func(f *trialFigures) { f.tries++; f.waits = append(f.waits, took) })
 	}
+}
+
+func (l *lane) enter(served int, asking bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.served, l.asking = served, asking
 }
 
 // change gives the route its nth text and returns the generation that has it. It tries until the API server takes it.
@@ -247,25 +254,33 @@ func (tr *trials) until(what string, ok func() bool) {
 	}
 }
 
-// awaitLag waits until the routes of all lanes say that a replica, and it alone, does not serve them.
+// awaitLag waits until no lane gets on, since its route says that a replica, and it alone, does not serve it.
 func (tr *trials) awaitLag(p *corev1.Pod) {
 	tr.Helper()
 	tr.until("all routes wait for "+p.Name, func() bool {
+		waiting := 0
 		for _, l := range tr.lanes {
-			l.mu.Lock()
-			shown := l.shown
-			l.mu.Unlock()
-			if shown == nil {
-				return false
-			}
-			c := meta.FindStatusCondition(shown.Status.Conditions, v1alpha1.ConditionReady)
-			if c == nil || c.Reason != v1alpha1.ReasonReplicasLag || c.ObservedGeneration != shown.Generation ||
-				!strings.HasPrefix(c.Message, "2 of 3 replicas serve") || !strings.Contains(c.Message, p.Name) {
+			switch asking, lags := l.waitsFor(p); {
+			case lags:
+				waiting++
+			case !asking:
 				return false
 			}
 		}
-		return true
+		return waiting > 0
 	})
+}
+
+// waitsFor reports whether the lane waits for a replica to answer, or its route for that replica to serve it.
+func (l *lane) waitsFor(p *corev1.Pod) (asking, lags bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asking || l.shown == nil {
+		return l.asking, false
+	}
+	c := meta.FindStatusCondition(l.shown.Status.Conditions, v1alpha1.ConditionReady)
+	return false, c != nil && c.Reason == v1alpha1.ReasonReplicasLag && c.ObservedGeneration == l.shown.Generation &&
+		strings.HasPrefix(c.Message, "2 of 3 replicas serve") && strings.Contains(c.Message, p.Name)
 }
 
 // end stops, prints what it came to, and fails the test if an answer was old.
