@@ -92,9 +92,9 @@ type Engine struct {
 	options   Options
 	exchanges sync.Pool
 	gates     []gate
-	admitted  atomic.Uint32 // connections, for the choice of their gate
-	parting   atomic.Bool // every answer ends its connection
-	draining  atomic.Bool // and nobody waits for a further request
+	admitted  atomic.Uint32          // connections, for the choice of their gate
+	parting   atomic.Bool            // every answer ends its connection
+	draining  atomic.Bool            // and nobody waits for a further request
 	clock     atomic.Int64           // coarse time that passed while there were connections, in ns; the sweeper moves it
 	date      atomic.Pointer[string] // value of the Date field
 

@@ -26,7 +26,9 @@ func TestHelm3RendersTheSame(t *testing.T) {
 
 // sorted returns manifests in an order of their own: the two do not agree on the order of kinds.
 func sorted(all manifests) manifests {
-	key := func(o *unstructured.Unstructured) string { return o.GetKind() + "/" + o.GetNamespace() + "/" + o.GetName() }
+	key := func(o *unstructured.Unstructured) string {
+		return o.GetKind() + "/" + o.GetNamespace() + "/" + o.GetName()
+	}
 	slices.SortFunc(all, func(a, b *unstructured.Unstructured) int { return cmp.Compare(key(a), key(b)) })
 	return all
 }

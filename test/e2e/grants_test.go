@@ -129,7 +129,7 @@ func (c *concession) ask(t *testing.T, pods []*corev1.Pod, granted bool) {
 			c.lines[p.Name] = &line{}
 		}
 		got, err := c.lines[p.Name].ask(t.Context(), direct(p), c.host)
-		if err != nil || strings.Contains(got, `"backend.rejected"`) == granted {
+		if err != nil || strings.Contains(got, rejected) == granted {
 			t.Errorf("%s: asked %s, granted %v, got %q, %v", p.Name, c.host, granted, got, err)
 		}
 	}

@@ -192,4 +192,3 @@ func create(t *testing.T, objects ...client.Object) {
 func deployment(namespace, name string) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
-
