@@ -4,12 +4,14 @@ import (
 	"reflect"
 	"sync"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/replicas"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // progress knows up to which resourceVersion events have been taken notice of, for those kinds whose changes are awaited on all
@@ -78,6 +80,7 @@ func (p *progress) held(routes, grants *stores) replicas.Positions {
 	out := replicas.Positions{}
 	p.hold(out, v1alpha1.KindGatewayRoute, routes, reflect.TypeFor[*v1alpha1.GatewayRoute]())
 	p.hold(out, v1alpha1.KindRateLimitPolicy, routes, reflect.TypeFor[*v1alpha1.RateLimitPolicy]())
+	p.hold(out, translate.KindIngress, routes, reflect.TypeFor[*networkingv1.Ingress]())
 	if grants != nil {
 		p.hold(out, kindGrant, grants, reflect.TypeFor[*gatewayv1beta1.ReferenceGrant]())
 	}

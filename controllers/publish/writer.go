@@ -79,6 +79,8 @@ type Writer struct {
 	changes  workqueue.TypedRateLimitingInterface[status.Object] // nil unless Run runs
 	// awaited are the objects that not all replicas serve, as far as is known.
 	awaited map[status.Object]struct{}
+	// told are the refusals of objects whose kind has no conditions, as they were told last.
+	told map[status.Object][]metav1.Condition
 	// addresses are those that were written last.
 	addresses []v1alpha1.Address
 }
@@ -170,6 +172,7 @@ func (w *Writer) start() workqueue.TypedRateLimitingInterface[status.Object] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.absorbed, w.wanted, w.awaited = Submission{}, map[status.Object]*want{}, map[status.Object]struct{}{}
+	w.told = map[status.Object][]metav1.Condition{}
 	w.addresses = w.Addresses()
 	w.changes = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[status.Object](firstRetry, lastRetry))
@@ -262,12 +265,15 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 	if wanted.written != nil {
 		before = wanted.written.body
 	}
-	after := body{}
+	after := body{bare: before.bare}
 	if wanted.report != nil {
 		if after = w.bodyFor(&wanted, cached); w.isEarly(key, &wanted, after) {
 			return nil
 		}
 		after = after.since(before, metav1.NewTime(w.Now()))
+	}
+	if after.bare {
+		w.tell(key, cached, after)
 	}
 	if after.same(before) {
 		return nil
@@ -281,7 +287,9 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 		return err
 	}
 	w.remember(key, wanted.report, &written{resourceVersion: version, body: after})
-	w.refuse(cached, before, after)
+	if !after.bare {
+		w.refuse(cached, before, after)
+	}
 	return nil
 }
 
