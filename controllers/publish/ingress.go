@@ -66,15 +66,21 @@ func (w *Writer) addressesFor(r *status.Report, ready metav1.Condition, o client
 	return has
 }
 
-// tell emits an Event for each condition that is false now and was not, or for another reason, when it was told last.
+// tell emits an Event for each condition that the owner has to hear of, unless it had the same reason when it was told last.
 func (w *Writer) tell(key status.Object, o client.Object, now body) {
 	w.mu.Lock()
 	before := w.told[key]
-	if refused := slices.DeleteFunc(slices.Clone(now.Conditions), func(c metav1.Condition) bool { return !isRefusal(c) }); len(refused) > 0 {
-		w.told[key] = refused
+	told := slices.DeleteFunc(slices.Clone(now.Conditions), func(c metav1.Condition) bool { return !isRefusal(c) && !isRemark(c) })
+	if len(told) > 0 {
+		w.told[key] = told
 	} else {
 		delete(w.told, key)
 	}
 	w.mu.Unlock()
-	w.refuse(o, body{Conditions: before}, now)
+	w.warn(o, before, told)
+}
+
+// isRemark reports whether a condition is true and yet says what is not as its owner may think.
+func isRemark(c metav1.Condition) bool {
+	return c.Reason == v1alpha1.ReasonPartiallyShadowed || c.Reason == v1alpha1.ReasonCertificateNameMismatch
 }

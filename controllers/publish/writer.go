@@ -4,6 +4,7 @@ package publish
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -337,11 +338,14 @@ const maxNote = 1024
 
 // refuse emits an event for each condition that has become false, or is false for another reason than before.
 func (w *Writer) refuse(o client.Object, before, after body) {
-	for _, c := range after.Conditions {
-		if !isRefusal(c) {
-			continue
-		}
-		old := find(before.Conditions, c.Type)
+	refused := slices.DeleteFunc(slices.Clone(after.Conditions), func(c metav1.Condition) bool { return !isRefusal(c) })
+	w.warn(o, before.Conditions, refused)
+}
+
+// warn emits an event for each of some conditions, unless it had this status and reason before.
+func (w *Writer) warn(o client.Object, before, now []metav1.Condition) {
+	for _, c := range now {
+		old := find(before, c.Type)
 		if old != nil && old.Status == c.Status && old.Reason == c.Reason {
 			continue
 		}

@@ -131,9 +131,6 @@ func (j *ingressJob) path(rule *networkingv1.IngressRule, index int, name string
 		out.Hosts = []string{rule.Host}
 	}
 	match, ok := j.match(p, at)
-	if !ok {
-		j.setRank(widened)
-	}
 	out.Matches = []snapshot.Match{match}
 	j.isFull[rule.Host] = j.isFull[rule.Host] || match.Path == anyPath
 	j.serve(out, ok, &p.Backend, at.Child("backend"))
@@ -155,13 +152,14 @@ func (j *ingressJob) serve(out *snapshot.Route, usable bool, b *networkingv1.Ing
 	j.rules = append(j.rules, out.Seal())
 }
 
-// match translates a path. It reports whether that was possible; what can't be built is widened to any path.
+// match translates a path. It reports whether that was possible. A type that is not known is widened to any path; a path that
+// no request has stays as it is and matches nothing.
 func (j *ingressJob) match(p *networkingv1.HTTPIngressPath, at *field.Path) (snapshot.Match, bool) {
 	kind := deref(p.PathType, networkingv1.PathTypeImplementationSpecific)
 	value, err := wirePath(cmp.Or(p.Path, "/"))
 	if err != nil {
 		j.notAccepted(invalid(j.rule, at.Child("path"), err))
-		return snapshot.Match{Path: anyPath}, false
+		return snapshot.Match{Path: snapshot.Path{Type: snapshot.Exact, Value: p.Path}}, false
 	}
 	switch kind {
 	case networkingv1.PathTypeExact:
@@ -171,6 +169,7 @@ func (j *ingressJob) match(p *networkingv1.HTTPIngressPath, at *field.Path) (sna
 		return snapshot.Match{Path: snapshot.Path{Type: snapshot.Prefix, Value: value}}, true
 	}
 	j.notAccepted(unsupported(j.rule, at.Child("pathType"), string(kind)))
+	j.setRank(widened)
 	return snapshot.Match{Path: anyPath}, false
 }
 
