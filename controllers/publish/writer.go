@@ -305,6 +305,7 @@ func (w *Writer) look(key status.Object, cached client.Object) (now want, ok boo
 	if cached == nil {
 		if wanted.report == nil {
 			delete(w.wanted, key)
+			delete(w.told, key)
 		}
 		return now, false
 	}
