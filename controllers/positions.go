@@ -4,12 +4,15 @@ import (
 	"reflect"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/replicas"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // progress knows up to which resourceVersion events have been taken notice of, for those kinds whose changes are awaited on all
@@ -78,6 +81,9 @@ func (p *progress) held(routes, grants *stores) replicas.Positions {
 	out := replicas.Positions{}
 	p.hold(out, v1alpha1.KindGatewayRoute, routes, reflect.TypeFor[*v1alpha1.GatewayRoute]())
 	p.hold(out, v1alpha1.KindRateLimitPolicy, routes, reflect.TypeFor[*v1alpha1.RateLimitPolicy]())
+	p.hold(out, translate.KindIngress, routes, reflect.TypeFor[*networkingv1.Ingress]())
+	p.holdGlobal(out, kindNamespace, routes, reflect.TypeFor[*corev1.Namespace]())
+	p.holdGlobal(out, kindIngressClass, routes, reflect.TypeFor[*networkingv1.IngressClass]())
 	if grants != nil {
 		p.hold(out, kindGrant, grants, reflect.TypeFor[*gatewayv1beta1.ReferenceGrant]())
 	}
@@ -86,12 +92,7 @@ func (p *progress) held(routes, grants *stores) replicas.Positions {
 
 // hold says how far the stores of a kind are; of several, the one that is the least.
 func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflect.Type) {
-	var least string
-	for i, informer := range s.of(t) {
-		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
-			least = at
-		}
-	}
+	least := farthest(s, t)
 	if least == "" {
 		return
 	}
@@ -102,6 +103,23 @@ func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflec
 	for _, n := range p.namespaces {
 		out[p.place(kind, n)] = least
 	}
+}
+
+// holdGlobal is hold for a kind that is in no namespace. What was deleted before a replica started shows in its list alone.
+func (p *progress) holdGlobal(out replicas.Positions, kind string, s *stores, t reflect.Type) {
+	if at := farthest(s, t); at != "" {
+		out[p.place(kind, "")] = at
+	}
+}
+
+// farthest is how far all stores of a kind are; empty if there are none.
+func farthest(s *stores, t reflect.Type) (least string) {
+	for i, informer := range s.of(t) {
+		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
+			least = at
+		}
+	}
+	return least
 }
 
 // noteChange notes an object of a kind that is awaited.
