@@ -78,6 +78,9 @@ type Exchange struct {
 	// Err is the failure that the answer reports or that cut it short; nil when the backend's answer was delivered whole.
 	Err *Error
 
+	// Limits is what the rate limits remember of the exchange; theirs alone.
+	Limits Slot
+
 	// Outcome is filled before Finish.
 	Outcome Outcome
 
@@ -89,6 +92,13 @@ type Exchange struct {
 	deadline  time.Time
 	interrupt Interrupter
 	cancelled *Error
+}
+
+// Slot is what a filter remembers of an exchange until its end. The memory is kept for the next exchange, so that it is allocated
+// once for many.
+type Slot interface {
+	// Reset forgets all.
+	Reset()
 }
 
 // TLS is what was negotiated for a connection.
@@ -182,6 +192,9 @@ func (x *Exchange) Reset() {
 	x.Trace = Trace{}
 	x.Upstream = Upstream{}
 	x.Err = nil
+	if x.Limits != nil {
+		x.Limits.Reset()
+	}
 	x.Outcome = Outcome{}
 	x.finishers = nil
 	x.arena = x.arena[:0]

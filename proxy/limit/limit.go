@@ -28,7 +28,22 @@ type Limit struct {
 	Period   time.Duration
 	// Burst is how much a TokenBucket holds, in units of cost.
 	Burst int64
+	// OnFailure says who decides when a Store can't.
+	OnFailure FailureMode
 }
+
+// FailureMode says who decides when a Store can't.
+type FailureMode uint8
+
+// The failure modes.
+const (
+	// LocalShare: each replica by itself, with its share of the limit.
+	LocalShare FailureMode = iota
+	// Open: nobody is refused.
+	Open
+	// Closed: everybody is refused.
+	Closed
+)
 
 // Key tells a bucket from all others: a hash of the policy, the limit and the values that a request was told by.
 type Key [16]byte
@@ -55,11 +70,35 @@ type Decision struct {
 // Never is a RetryAfter without end.
 const Never time.Duration = -1
 
+// Ask is one request for an allowance, and what became of it.
+type Ask struct {
+	Limit *Limit
+	Key   Key
+	// Cost is at least 1.
+	Cost     int64
+	Decision Decision
+}
+
 // Store decides about limits that all replicas hold together. It is safe for concurrent use, allocates nothing where it decides
 // by itself, and blocks only for a bounded time.
 type Store interface {
-	// Take asks for cost of a limit's allowance. A refusal takes nothing. It is not asked for Concurrency.
-	Take(l *Limit, k Key, cost int64) Decision
+	// Take fills in the decisions. A refusal takes nothing. It is not asked for Concurrency.
+	Take(asks []Ask)
 	// Charge takes cost whether or not it is there; a negative cost gives back what Take took. It does not wait.
 	Charge(l *Limit, k Key, cost int64)
 }
+
+// Alone is the Store of a replica that has no others.
+type Alone struct{ Local *Local }
+
+var _ Store = Alone{}
+
+// Take decides in memory.
+func (a Alone) Take(asks []Ask) {
+	for i := range asks {
+		asks[i].Decision = a.Local.Take(asks[i].Limit, asks[i].Key, asks[i].Cost, Whole)
+	}
+}
+
+// Charge takes cost whether or not it is there.
+func (a Alone) Charge(l *Limit, k Key, cost int64) { a.Local.Charge(l, k, cost, Whole) }

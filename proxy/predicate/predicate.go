@@ -1,4 +1,5 @@
-package router
+// Package predicate tests requests: what a match asks of them.
+package predicate
 
 import (
 	"fmt"
@@ -10,20 +11,21 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// predicate is one condition of a match. It is safe for concurrent use and doesn't allocate.
-type predicate interface {
-	holds(x *exchange.Exchange) bool
+// Predicate is one condition of a match. It is safe for concurrent use and doesn't allocate.
+type Predicate interface {
+	Holds(x *exchange.Exchange) bool
 }
 
 // methods holds for any of its methods, which are case-sensitive (RFC 9110 §9.1).
 type methods []string
 
-func (m methods) holds(x *exchange.Exchange) bool { return slices.Contains(m, x.Request.Method) }
+func (m methods) Holds(x *exchange.Exchange) bool { return slices.Contains(m, x.Request.Method) }
 
-// pathRegex holds if the whole path matches.
-type pathRegex struct{ re *regexp.Regexp }
+// Path holds if the whole path matches.
+type Path struct{ Regexp *regexp.Regexp }
 
-func (p pathRegex) holds(x *exchange.Exchange) bool { return p.re.MatchString(x.Request.Path) }
+// Holds tests the request's path.
+func (p Path) Holds(x *exchange.Exchange) bool { return p.Regexp.MatchString(x.Request.Path) }
 
 // value tests one value of a name.
 type value struct {
@@ -48,7 +50,7 @@ func (v *value) fits(s string) bool {
 // header holds if the value of any field line of that name fits. Values that are lists are not taken apart.
 type header struct{ value }
 
-func (h *header) holds(x *exchange.Exchange) bool {
+func (h *header) Holds(x *exchange.Exchange) bool {
 	for name, s := range x.Request.Head.All() {
 		if strings.EqualFold(name, h.name) && h.fits(s) {
 			return !h.invert
@@ -60,7 +62,7 @@ func (h *header) holds(x *exchange.Exchange) bool {
 // query holds if the first parameter of that name fits, as Gateway API recommends.
 type query struct{ value }
 
-func (q *query) holds(x *exchange.Exchange) bool {
+func (q *query) Holds(x *exchange.Exchange) bool {
 	s, found := parameter(x.Request.Query, q.name)
 	return (found && q.fitsEncoded(s)) != q.invert
 }
@@ -79,19 +81,25 @@ func (q *query) fitsEncoded(s string) bool {
 // 6265bis §5.6).
 type cookie struct{ value }
 
-func (c *cookie) holds(x *exchange.Exchange) bool {
-	for field, s := range x.Request.Head.All() {
+func (c *cookie) Holds(x *exchange.Exchange) bool {
+	s, found := Cookie(&x.Request, c.name)
+	return (found && c.fits(s)) != c.invert
+}
+
+// Cookie returns the value of the first cookie of that name, and whether there is one.
+func Cookie(r *exchange.Request, name string) (value string, found bool) {
+	for field, s := range r.Head.All() {
 		if !strings.EqualFold(field, "cookie") {
 			continue
 		}
 		for pair := range strings.SplitSeq(s, ";") {
-			name, s, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name == c.name {
-				return c.fits(s) != c.invert
+			n, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if n == name {
+				return v, true
 			}
 		}
 	}
-	return c.invert
+	return "", false
 }
 
 func compileValue(spec snapshot.Predicate) (v value, err error) {
@@ -100,7 +108,7 @@ func compileValue(spec snapshot.Predicate) (v value, err error) {
 	case snapshot.ValueExact:
 		v.exact = spec.Value
 	case snapshot.ValueRegex:
-		v.re, _, err = compileRegexp(spec.Value)
+		v.re, _, err = Regexp(spec.Value)
 	case snapshot.ValuePresent:
 		v.present = true
 	default:
@@ -109,20 +117,20 @@ func compileValue(spec snapshot.Predicate) (v value, err error) {
 	return v, err
 }
 
-// compilePredicates compiles all of a match but its path, cheapest first.
-func compilePredicates(spec *snapshot.Match) ([]predicate, error) {
-	var list []predicate
+// Compile compiles all of a match but its path, cheapest first.
+func Compile(spec *snapshot.Match) ([]Predicate, error) {
+	var list []Predicate
 	if len(spec.Methods) > 0 {
 		list = append(list, methods(spec.Methods))
 	}
 	for _, group := range []struct {
 		what  string
 		specs []snapshot.Predicate
-		wrap  func(value) predicate
+		wrap  func(value) Predicate
 	}{
-		{"header", spec.Headers, func(v value) predicate { return &header{v} }},
-		{"query parameter", spec.Query, func(v value) predicate { return &query{v} }},
-		{"cookie", spec.Cookies, func(v value) predicate { return &cookie{v} }},
+		{"header", spec.Headers, func(v value) Predicate { return &header{v} }},
+		{"query parameter", spec.Query, func(v value) Predicate { return &query{v} }},
+		{"cookie", spec.Cookies, func(v value) Predicate { return &cookie{v} }},
 	} {
 		for _, s := range group.specs {
 			v, err := compileValue(s)

@@ -1,4 +1,4 @@
-package router
+package predicate
 
 import (
 	"regexp"
@@ -9,8 +9,8 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// compileRegexp compiles a pattern that must match a whole text. literal is what each text that matches starts with.
-func compileRegexp(pattern string) (re *regexp.Regexp, literal string, err error) {
+// Regexp compiles a pattern that must match a whole text. literal is what each text that matches starts with.
+func Regexp(pattern string) (re *regexp.Regexp, literal string, err error) {
 	// Parsed without the anchors, so that a pattern like "a)|(b" can't escape from them.
 	tree, err := snapshot.ParseRegexp(pattern)
 	if err != nil {
