@@ -255,6 +255,12 @@ type GatewayRouteStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// policies are the policies that hold for the route or rules of it, the oldest first; of very many the first 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Policies []AttachedPolicy `json:"policies,omitempty"`
+
 	// replicas says how many replicas of Penstock serve this generation. It is as of the last time that Ready was decided: it does
 	// not follow replicas that come and go while nothing else changes.
 	// +optional

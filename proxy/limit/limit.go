@@ -70,6 +70,15 @@ type Decision struct {
 // Never is a RetryAfter without end.
 const Never time.Duration = -1
 
+// Store decides about limits that all replicas hold together. It is safe for concurrent use, allocates nothing where it decides
+// by itself, and blocks only for a bounded time.
+type Store interface {
+	// Take asks for cost of a limit's allowance. A refusal takes nothing. It is not asked for Concurrency.
+	Take(l *Limit, k Key, cost int64) Decision
+	// Charge takes cost whether or not it is there; a negative cost gives back what Take took. It does not wait.
+	Charge(l *Limit, k Key, cost int64)
+}
+
 // Ask is one request for an allowance, and what became of it.
 type Ask struct {
 	Limit *Limit
@@ -79,13 +88,23 @@ type Ask struct {
 	Decision Decision
 }
 
-// Store decides about limits that all replicas hold together. It is safe for concurrent use, allocates nothing where it decides
-// by itself, and blocks only for a bounded time.
-type Store interface {
-	// Take fills in the decisions. A refusal takes nothing. It is not asked for Concurrency.
-	Take(asks []Ask)
-	// Charge takes cost whether or not it is there; a negative cost gives back what Take took. It does not wait.
-	Charge(l *Limit, k Key, cost int64)
+// Batcher is a Store that decides about several limits in the time of one.
+type Batcher interface {
+	Store
+	// TakeAll fills in the decisions.
+	TakeAll(asks []Ask)
+}
+
+// TakeAll fills in the decisions of a store, together if it can.
+func TakeAll(s Store, asks []Ask) {
+	if b, ok := s.(Batcher); ok {
+		b.TakeAll(asks)
+		return
+	}
+	for i := range asks {
+		a := &asks[i]
+		a.Decision = s.Take(a.Limit, a.Key, a.Cost)
+	}
 }
 
 // Alone is the Store of a replica that has no others.
@@ -94,11 +113,7 @@ type Alone struct{ Local *Local }
 var _ Store = Alone{}
 
 // Take decides in memory.
-func (a Alone) Take(asks []Ask) {
-	for i := range asks {
-		asks[i].Decision = a.Local.Take(asks[i].Limit, asks[i].Key, asks[i].Cost, Whole)
-	}
-}
+func (a Alone) Take(l *Limit, k Key, cost int64) Decision { return a.Local.Take(l, k, cost, Whole) }
 
 // Charge takes cost whether or not it is there.
 func (a Alone) Charge(l *Limit, k Key, cost int64) { a.Local.Charge(l, k, cost, Whole) }

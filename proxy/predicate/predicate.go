@@ -142,3 +142,41 @@ func Compile(spec *snapshot.Match) ([]Predicate, error) {
 	}
 	return list, nil
 }
+
+// CompileAll compiles all of a match.
+func CompileAll(spec *snapshot.Match) ([]Predicate, error) {
+	list, err := Compile(spec)
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Path.Type {
+	case snapshot.Exact:
+		list = append(list, exactPath(spec.Path.Value))
+	case snapshot.Prefix:
+		if spec.Path.Value != "/" {
+			list = append(list, prefixPath(spec.Path.Value))
+		}
+	case snapshot.Regex:
+		re, _, err := Regexp(spec.Path.Value)
+		if err != nil {
+			return nil, fmt.Errorf("path: %w", err)
+		}
+		list = append(list, Path{Regexp: re})
+	default:
+		return nil, fmt.Errorf("path: unknown type %q", spec.Path.Type)
+	}
+	return list, nil
+}
+
+// exactPath holds for one path.
+type exactPath string
+
+func (p exactPath) Holds(x *exchange.Exchange) bool { return x.Request.Path == string(p) }
+
+// prefixPath holds for whole path elements: /a for /a and /a/b, not for /ab. It has no trailing slash.
+type prefixPath string
+
+func (p prefixPath) Holds(x *exchange.Exchange) bool {
+	rest, ok := strings.CutPrefix(x.Request.Path, string(p))
+	return ok && (rest == "" || rest[0] == '/')
+}
