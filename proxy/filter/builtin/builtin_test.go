@@ -39,7 +39,7 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "redirect", "directResponse", "rewrite", "requestHeaders",
+		"responseHeaders", "redirectHTTP", "apiKey", "redirect", "directResponse", "rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
