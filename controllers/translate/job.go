@@ -56,6 +56,8 @@ type job struct {
 	route *v1alpha1.GatewayRoute
 	// policies are those on the route or its rules, the oldest first.
 	policies []*policy
+	// shared are the filters of the whole route.
+	shared []routeFilter
 	// rule is what messages call the rule at work.
 	rule string
 }
@@ -71,6 +73,7 @@ func (e *environment) translate(r *v1alpha1.GatewayRoute, policies []*policy) tr
 func (j *job) run() {
 	hosts, something := j.hosts()
 	j.secure(hosts)
+	j.shared = j.routeFilters()
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
 		at := field.NewPath("spec", "rules").Index(i)
@@ -91,7 +94,7 @@ func (j *job) run() {
 // fill translates what a rule matches and does. A rule with anything unusable keeps its matches, to reject what they match.
 func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	matches, matchable := j.matches(rule, at)
-	filters, filterable := j.configured(j.rule, rule.Filters, at.Child("filters"))
+	filters, filterable := j.ruleFilters(rule, at.Child("filters"))
 	limits, enforceable := j.limits(rule, at)
 	backends, clusters, servable := j.backends(rule.Backends, at.Child("backends"))
 	timeouts, bounded := j.timeouts(rule.Timeouts, at.Child("timeouts"))

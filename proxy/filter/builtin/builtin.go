@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/accesslog"
+	"github.com/penstock/penstock/proxy/filter/apikey"
 	"github.com/penstock/penstock/proxy/filter/directresponse"
 	"github.com/penstock/penstock/proxy/filter/forwarded"
 	"github.com/penstock/penstock/proxy/filter/headers"
@@ -40,10 +41,11 @@ func Registry(d Deps) filter.Registry {
 		forwarded.Definition(d.TrustedProxies), // before all that asks who the client is, or which scheme it used
 		headers.Response,                       // outside redirect and direct response, whose answers it changes too
 		redirecthttp.Definition,                // before all that answers: nothing of such a rule is told without TLS
-		ratelimit.Definition(d.RateLimits),     // before the costly checks, which it protects, and before answers that cost little but are many
+		ratelimit.Definition(d.RateLimits),     // before the costly checks, which it protects, and before whatever answers
+		apikey.Definition,                      // before all that a rule does, redirect and direct response too: they are for those who may
+		ratelimit.Identity(d.RateLimits),       // behind what identifies: its keys say who asks
 		redirect.Definition,                    // before the request is changed: the Location builds on what the client sent
 		directresponse.Definition,              // like redirect: it answers, and nothing further in runs
-		ratelimit.Identity(d.RateLimits),       // behind what identifies: its keys say who asks
 		rewrite.Definition,                     // last but the headers: all before it sees the client's path and host
 		headers.Request,                        // innermost: what it sets is what the backend gets
 	}

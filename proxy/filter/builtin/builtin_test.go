@@ -46,7 +46,7 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "rateLimit", "redirect", "directResponse", "rateLimitIdentity", "rewrite", "requestHeaders",
+		"responseHeaders", "redirectHTTP", "rateLimit", "apiKey", "rateLimitIdentity", "redirect", "directResponse", "rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -31,6 +32,7 @@ import (
 // A README's example consists of code blocks. Their kinds are the words after the fence.
 const (
 	ruleBlock     = "yaml"          // the rule, or the policy that holds for it, in the form of the API; base filters have none
+	secretBlock   = "yaml secret"   // the Secret that the filter names
 	requestBlock  = "http request"  // what the client sends; under a policy, twice
 	upstreamBlock = "http upstream" // what the backend gets
 	answerBlock   = "http answer"   // what the backend answers; "hello" without it
@@ -181,7 +183,7 @@ func (e *example) run(t *testing.T) {
 	if limits := e.rule.Limits; limits != nil {
 		configured = append(configured, snapshot.Filter{Name: ratelimit.Name, Config: limitConfig(t, limits)})
 	}
-	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route}, &e.upstream)
+	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route, Secret: e.value}, &e.upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +217,28 @@ func limitConfig(t *testing.T, limits []ratelimit.Limit) json.RawMessage {
 		t.Fatal(err)
 	}
 	return config
+}
+
+// value finds the value of a Ref in the Secret of the example.
+func (e *example) value(ref snapshot.Ref) ([]byte, error) {
+	var secret struct {
+		Metadata   struct{ Name string }
+		StringData map[string]string `yaml:"stringData"`
+	}
+	if err := yaml.Unmarshal([]byte(e.blocks[secretBlock]), &secret); err != nil {
+		return nil, err
+	}
+	if secret.Metadata.Name != ref.Name {
+		return nil, fmt.Errorf("the example has no Secret %s", ref.Name)
+	}
+	if value, ok := secret.StringData[ref.Key]; ok {
+		return []byte(value), nil
+	}
+	entries := map[string][]byte{}
+	for key, value := range secret.StringData {
+		entries[key] = []byte(value)
+	}
+	return snapshot.MarshalEntries(entries), nil
 }
 
 // compare checks one block, line by line. part: the block need not show all lines.
