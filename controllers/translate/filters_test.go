@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 )
 
@@ -56,7 +57,7 @@ func TestEveryFilterHasAField(t *testing.T) {
 			names = append(names, jsonName(f))
 		}
 	}
-	names = append(names, redirecthttp.Name) // spec.tls.redirectHTTP
+	names = append(names, redirecthttp.Name, ratelimit.Name, ratelimit.IdentityName) // spec.tls.redirectHTTP, and what policies ask for
 	for _, d := range builtin.Registry(builtin.Deps{}) {
 		if !d.Base && !slices.Contains(names, d.Name) {
 			t.Errorf("filter %s can't be configured by any field of the API", d.Name)

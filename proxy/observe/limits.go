@@ -49,8 +49,11 @@ type LimitMeter struct{ counts [verdicts]atomic.Uint64 }
 // Count counts one decision.
 func (m *LimitMeter) Count(v Verdict) { m.counts[v].Add(1) }
 
-// Meter returns the meter of a limit of a policy; equal ones share it.
+// Meter returns the meter of a limit of a policy; equal ones share it. That of a nil Limits counts for nobody.
 func (l *Limits) Meter(policy, limit string) *LimitMeter {
+	if l == nil {
+		return &LimitMeter{}
+	}
 	key := limitKey{policy, limit}
 	l.mu.Lock()
 	defer l.mu.Unlock()
