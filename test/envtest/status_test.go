@@ -181,6 +181,9 @@ func TestAPolicySaysWhatBecomesOfItAndOfEachTarget(t *testing.T) {
 
 	// What the API server gave back is what was wanted: nothing is written again when all is compared once more.
 	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	if want := (v1alpha1.AttachedPolicy{Kind: v1alpha1.KindRateLimitPolicy, Name: "limits"}); len(route.Status.Policies) != 1 || route.Status.Policies[0] != want {
+		t.Errorf("the route says that these policies hold: %v", route.Status.Policies)
+	}
 	written := r.writes.Load()
 	r.stop()
 	again := start(t, class)
