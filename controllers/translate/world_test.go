@@ -338,7 +338,9 @@ func (w *world) policy(meta metav1.ObjectMeta) *v1alpha1.RateLimitPolicy {
 func (w *world) limit() v1alpha1.RateLimit {
 	return v1alpha1.RateLimit{
 		Name: "l", Requests: 1 + w.Int32N(2), Period: pick(w, new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("soon"))),
-		Key:   some(w, 1, func() v1alpha1.KeySource { return pick(w, v1alpha1.KeySource{Type: "Path"}, v1alpha1.KeySource{Type: "APIKey"}) }),
+		Key: some(w, 1, func() v1alpha1.KeySource {
+			return pick(w, v1alpha1.KeySource{Type: "Path"}, v1alpha1.KeySource{Type: "APIKey"})
+		}),
 		Match: pick(w, nil, new(w.match())),
 	}
 }

@@ -52,7 +52,9 @@ func (s *Local) Charge(l *Limit, k Key, cost int64, share Share) {
 func (s *Local) elapsed() int64 { return int64(s.now().Sub(s.began)) + 1 }
 
 // Keys is how many keys are remembered, or have been and left their memory to others.
-func (s *Local) Keys() int64 { return s.buckets.cells.Load() + s.windows.cells.Load() + s.flights.cells.Load() }
+func (s *Local) Keys() int64 {
+	return s.buckets.cells.Load() + s.windows.cells.Load() + s.flights.cells.Load()
+}
 
 // Evictions is how many keys were forgotten though they had used some of their allowance.
 func (s *Local) Evictions() uint64 { return s.buckets.evictions.Load() + s.windows.evictions.Load() }

@@ -94,11 +94,11 @@ func TestReplicasShareALimitInRedis(t *testing.T) {
 
 func TestFlagsOfTheRateLimitStoreAreChecked(t *testing.T) {
 	for flag, want := range map[string]string{
-		"--rate-limit-store=http://a":                               "--rate-limit-store: scheme",
-		"--rate-limit-keys=0":                                       "--rate-limit-keys",
-		"--rate-limit-store=redis://a,b":                            "--rate-limit-store: several hosts",
-		"--rate-limit-store=redis://user:secret@a":                  "--rate-limit-store: a password",
-		"--rate-limit-store=redis://a --rate-limit-store-ca-file=/": "--rate-limit-store-ca-file",
+		"--rate-limit-store=http://a":                                            "--rate-limit-store: scheme",
+		"--rate-limit-keys=0":                                                    "--rate-limit-keys",
+		"--rate-limit-store=redis://a,b":                                         "--rate-limit-store: several hosts",
+		"--rate-limit-store=redis://user:secret@a":                               "--rate-limit-store: a password",
+		"--rate-limit-store=redis://a --rate-limit-store-ca-file=/":              "--rate-limit-store-ca-file",
 		"--rate-limit-store=redis://a --rate-limit-store-password-file=/nowhere": "--rate-limit-store-password-file",
 	} {
 		out, err := exec.Command(binary, append([]string{"standalone", "-f", t.TempDir()}, strings.Fields(flag)...)...).CombinedOutput()

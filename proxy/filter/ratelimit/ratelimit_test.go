@@ -510,7 +510,7 @@ func BenchmarkFilter(b *testing.B) {
 	l.deps.Local = limit.NewLocal(1000, time.Now)
 	for name, configured := range map[string][]snapshot.Filter{
 		"without": nil,
-		"with": {{Name: ratelimit.Name, Config: json.RawMessage(`{"policies": [{"name": "shop/p", "limits": [` + typical + `]}]}`)}},
+		"with":    {{Name: ratelimit.Name, Config: json.RawMessage(`{"policies": [{"name": "shop/p", "limits": [` + typical + `]}]}`)}},
 	} {
 		c, err := l.registry().Chain(false, configured, filter.Env{}, answer)
 		if err != nil {

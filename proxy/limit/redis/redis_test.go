@@ -221,8 +221,14 @@ func metric(t *testing.T, s *redis.Store, name string) float64 {
 // faults are ways to fail, each with what ends it.
 func TestEachFailureModeHoldsWhileTheServerFails(t *testing.T) {
 	for name, fault := range map[string]func(*testing.T, *testredis.Server, *testredis.Slow) (end func()){
-		"killed": func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() { s.Kill(t); return func() { s.Start(t) } },
-		"hung":   func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() { s.Hang(t); return func() { s.Continue(t) } },
+		"killed": func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() {
+			s.Kill(t)
+			return func() { s.Start(t) }
+		},
+		"hung": func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() {
+			s.Hang(t)
+			return func() { s.Continue(t) }
+		},
 		"slow": func(_ *testing.T, _ *testredis.Server, s *testredis.Slow) func() {
 			s.Delay(300 * time.Millisecond)
 			return func() { s.Delay(0) }
