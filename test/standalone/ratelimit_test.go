@@ -42,7 +42,7 @@ func TestEachClientMaySend100RequestsIn60Seconds(t *testing.T) {
 
 	// Neither another table nor an edit of the policy gives anything back.
 	g.write(t, "r.yaml", route("r", "a", "/", b)+"---\n"+route("more", "b", "/", b))
-	g.write(t, "p.yaml", rateLimitPolicy("requests: 100, period: 2h"))
+	g.write(t, "p.yaml", rateLimitPolicy("requests: 200, period: 2h, burst: 100"))
 	eventually(t, "the edit to be served", func() bool {
 		r := g.get(t, "a", "/", "X-Client-ID: alice")
 		if r.StatusCode != 429 {
