@@ -115,9 +115,11 @@ func accept(t *testing.T, object map[string]any) {
 	for _, p := range problems {
 		t.Error(p)
 	}
+	targets := targetsOf(objects.Policies)
+	objects.Routes = append(objects.Routes, targets...)
 	_, statuses := translateExamples(objects)
-	if statuses.Len() != 1 {
-		t.Fatalf("%d objects have a status, want the example's alone", statuses.Len())
+	if statuses.Len() != 1+len(targets) {
+		t.Fatalf("%d objects have a status, want the example's alone and those of %d targets", statuses.Len(), len(targets))
 	}
 	accepted := false
 	for s := range statuses.Values() {
@@ -141,6 +143,21 @@ func translateExamples(objects file.Objects) (*snapshot.Snapshot, *radix.Tree[tr
 		Secrets:  append(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses)...),
 		Options:  translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
+}
+
+// targetsOf are routes that policies can hold for.
+func targetsOf(policies []*v1alpha1.RateLimitPolicy) (all []*v1alpha1.GatewayRoute) {
+	for _, p := range policies {
+		for _, ref := range p.Spec.TargetRefs {
+			all = append(all, &v1alpha1.GatewayRoute{
+				ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: ref.Name},
+				Spec: v1alpha1.GatewayRouteSpec{ClassName: "penstock", Rules: []v1alpha1.Rule{{
+					Name: ref.SectionName, Filters: &v1alpha1.Filters{DirectResponse: &v1alpha1.DirectResponseFilter{StatusCode: 200}},
+				}}},
+			})
+		}
+	}
+	return all
 }
 
 // certificates are those that the routes name.
