@@ -1,7 +1,9 @@
 package sharing
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/proxy/limit"
@@ -38,9 +40,8 @@ type entry struct {
 
 // slot is what another replica last said about a key.
 type slot struct {
+	Use
 	peer   ID
-	stamp  uint32
-	used   int64
 	weight weight
 }
 
@@ -127,30 +128,50 @@ func (e *entry) follow(l *limit.Limit, now int64) {
 	e.meter.take(before.own())
 }
 
-// hear takes what a peer says into account. It reports false if the entry is gone.
-func (e *entry) hear(from ID, r Report, now int64, others int) bool {
+// hear takes what a peer says into account, and returns what is to be answered. It reports false if the entry is gone.
+func (e *entry) hear(from ID, r Report, now int64, others int, moments *atomic.Uint64) (Use, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone {
-		return false
+		return Use{}, false
 	}
 	e.advance(now, others)
-	for i := range e.others {
-		if s := &e.others[i]; s.peer == from {
-			if s.stamp == r.Stamp {
-				e.meter.charge(float64(r.Used - s.used))
-			} else {
-				e.meter.charge(float64(r.Level))
-			}
-			e.heavy += int(r.Weight) - int(s.weight)
-			s.stamp, s.used, s.weight = r.Stamp, r.Used, r.Weight
-			return true
-		}
+	s := e.count(from, r.Use)
+	e.heavy += int(r.Weight) - int(s.weight)
+	s.weight = r.Weight
+	return e.use(moments), true
+}
+
+// hearAnswer takes what a peer answers into account.
+func (e *entry) hearAnswer(from ID, u Use, now int64, others int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance(now, others)
+	e.count(from, u)
+}
+
+// count takes over what a peer has used, unless later use of it is known. The entry is locked.
+func (e *entry) count(from ID, u Use) *slot {
+	i := slices.IndexFunc(e.others, func(s slot) bool { return s.peer == from })
+	if i < 0 {
+		i = len(e.others)
+		e.others = append(e.others, slot{peer: from, weight: least})
 	}
-	e.meter.charge(float64(r.Level))
-	e.heavy += int(r.Weight - least)
-	e.others = append(e.others, slot{peer: from, stamp: r.Stamp, used: r.Used, weight: r.Weight})
-	return true
+	s := &e.others[i]
+	switch {
+	case u.Stamp > s.Stamp:
+		e.meter.charge(float64(u.Level))
+		s.Use = u
+	case u.Stamp == s.Stamp && u.Moment > s.Moment:
+		e.meter.charge(float64(u.Used - s.Used))
+		s.Use = u
+	}
+	return s
+}
+
+// use is what this replica has used, as of now. The entry is locked and advanced.
+func (e *entry) use(moments *atomic.Uint64) Use {
+	return Use{Stamp: e.stamp, Moment: moments.Add(1), Used: e.used, Level: e.ownLevel()}
 }
 
 // forget takes the share of a peer that is lost back. What it used stays used.
@@ -167,7 +188,7 @@ func (e *entry) forget(peer ID) {
 }
 
 // report makes what is to be said about the key pending, as part of a sequence, and reports whether there is something.
-func (e *entry) report(now int64, others int, sequence uint64) bool {
+func (e *entry) report(now int64, others int, sequence uint64, moments *atomic.Uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.demand.look(&e.limit, time.Duration(now-e.looked))
@@ -179,7 +200,7 @@ func (e *entry) report(now int64, others int, sequence uint64) bool {
 	e.advance(now, others)
 	e.pending = Report{
 		Key: e.key, Algorithm: e.limit.Algorithm, Requests: e.limit.Requests, Period: e.limit.Period, Burst: e.limit.Burst,
-		Stamp: e.stamp, Used: e.used, Level: e.ownLevel(), Weight: w, sequence: sequence,
+		Weight: w, Use: e.use(moments), sequence: sequence,
 	}
 	e.since, e.repeat = 0, false
 	return true

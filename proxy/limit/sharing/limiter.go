@@ -39,6 +39,7 @@ type Limiter struct {
 	began   time.Time
 	entries *table
 	stamps  atomic.Uint32
+	moments atomic.Uint64
 	// others is how many replicas there are besides this one.
 	others atomic.Int64
 
@@ -105,14 +106,13 @@ func isHot(of *limit.Limit, d limit.Decision, others int) bool {
 	return !d.Allowed || d.Remaining < (allowance(of, others)+1)/2
 }
 
-// track begins an entry of a key, with what this replica has used of it so far. It reports false if there is no room.
-func (l *Limiter) track(of *limit.Limit, k limit.Key, others int) (*entry, bool) {
-	e := l.entries.enter(k, func() *entry {
+// track begins an entry of a key, with what this replica has used of it so far. It is nil if there is no room.
+func (l *Limiter) track(of *limit.Limit, k limit.Key, others int) *entry {
+	return l.entries.enter(k, func() *entry {
 		e := newEntry(k, of, l.stamps.Add(1), l.elapsed())
 		e.spend(l.usedLocally(of, k, others))
 		return e
 	})
-	return e, e != nil
 }
 
 // usedLocally is what this replica has used of a key that is not tracked.

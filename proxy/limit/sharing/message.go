@@ -35,21 +35,28 @@ type Report struct {
 	Requests  int64
 	Period    time.Duration
 	Burst     int64
-	// Stamp changes when a replica begins to count Used anew.
+	Weight    weight
+	Use
+
+	sequence uint64 // of the sender, not sent
+}
+
+// Use is what a replica has used of a key.
+type Use struct {
+	// Stamp is greater when a replica has begun to count Used anew. It is 0 if there was no room for the key.
 	Stamp uint32
+	// Moment is greater when the use was looked at later.
+	Moment uint64
 	// Used is how much the replica has used in all, in units of cost; it falls when something is given back. Level is what of it has not
 	// flowed back.
 	Used, Level int64
-	Weight      weight
-
-	sequence uint64 // of the sender, not sent
 }
 
 // Answer confirms a message.
 type Answer struct {
 	From ID
-	// Refused are the places of reports for which there was no room.
-	Refused []int
+	// Uses are what the replica that answers has used of the keys, in the order of the reports; none if the message came too late.
+	Uses []Use
 }
 
 // version stands before everything that is sent. Replicas of different versions don't understand each other.
@@ -80,9 +87,14 @@ func appendReport(b []byte, r *Report) []byte {
 	b = binary.AppendUvarint(b, uint64(r.Requests))
 	b = binary.AppendUvarint(b, uint64(r.Period))
 	b = binary.AppendUvarint(b, uint64(r.Burst))
-	b = binary.AppendUvarint(b, uint64(r.Stamp))
-	b = binary.AppendVarint(b, r.Used)
-	return binary.AppendVarint(b, r.Level)
+	return appendUse(b, r.Use)
+}
+
+func appendUse(b []byte, u Use) []byte {
+	b = binary.AppendUvarint(b, uint64(u.Stamp))
+	b = binary.AppendUvarint(b, u.Moment)
+	b = binary.AppendVarint(b, u.Used)
+	return binary.AppendVarint(b, u.Level)
 }
 
 // UnmarshalMessage reads a message. What it returns is within the bounds of what this package reckons with.
@@ -107,9 +119,9 @@ func UnmarshalMessage(b []byte) (Message, error) {
 func AppendAnswer(b []byte, a Answer) []byte {
 	b = append(b, version)
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.From))
-	b = binary.AppendUvarint(b, uint64(len(a.Refused)))
-	for _, i := range a.Refused {
-		b = binary.AppendUvarint(b, uint64(i))
+	b = binary.AppendUvarint(b, uint64(len(a.Uses)))
+	for _, u := range a.Uses {
+		b = appendUse(b, u)
 	}
 	return b
 }
@@ -124,7 +136,7 @@ func UnmarshalAnswer(b []byte) (Answer, error) {
 		if d.err != nil {
 			break
 		}
-		a.Refused = append(a.Refused, int(d.uvarint(MaxEntries-1)))
+		a.Uses = append(a.Uses, d.use())
 	}
 	if a.From == 0 {
 		d.fail(errors.New("no sender"))
@@ -213,12 +225,19 @@ func (d *decoder) report() (r Report) {
 	r.Requests = d.positive()
 	r.Period = time.Duration(d.positive())
 	r.Burst = int64(d.uvarint(farthest))
-	r.Stamp = uint32(d.uvarint(1<<32 - 1))
-	r.Used, r.Level = d.signed(), d.signed()
-	if r.Weight < least || r.Algorithm == limit.TokenBucket && r.Burst == 0 || r.Level < 0 {
+	r.Use = d.use()
+	if r.Weight < least || r.Algorithm == limit.TokenBucket && r.Burst == 0 || r.Stamp == 0 {
 		d.fail(errors.New("a report of nothing"))
 	}
 	return r
+}
+
+func (d *decoder) use() Use {
+	u := Use{Stamp: uint32(d.uvarint(1<<32 - 1)), Moment: d.uvarint(1 << 63), Used: d.signed(), Level: d.signed()}
+	if u.Level < 0 {
+		d.fail(errors.New("a level below 0"))
+	}
+	return u
 }
 
 func (d *decoder) end(what string) error {

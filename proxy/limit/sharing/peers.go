@@ -136,12 +136,18 @@ func (k *Link) Answered(a Answer) {
 		l.count(l.elapsed())
 		return
 	}
-	m.sequence = max(m.sequence, k.sequence)
-	for _, i := range a.Refused {
-		if i < len(k.sent) {
-			k.sent[i].entry.void(k.sent[i].sequence)
-		}
+	if len(a.Uses) != len(k.sent) {
+		return // the message came after a later one
 	}
+	others := int(l.others.Load())
+	for i, u := range a.Uses {
+		if u.Stamp == 0 {
+			k.sent[i].entry.void(k.sent[i].sequence)
+			continue
+		}
+		k.sent[i].entry.hearAnswer(a.From, u, m.heard, others)
+	}
+	m.sequence = max(m.sequence, k.sequence)
 	k.sent, k.sequence = k.sent[:0], 0
 }
 
@@ -168,11 +174,8 @@ func (l *Limiter) Hear(m Message) Answer {
 		return a
 	}
 	others := int(l.others.Load())
-	for i, r := range m.Reports {
-		of := limit.Limit{Algorithm: r.Algorithm, Requests: r.Requests, Period: r.Period, Burst: r.Burst}
-		if !l.learn(m.From, &of, r, others) {
-			a.Refused = append(a.Refused, i)
-		}
+	for _, r := range m.Reports {
+		a.Uses = append(a.Uses, l.learn(m.From, r, others))
 	}
 	return a
 }
@@ -192,15 +195,16 @@ func (l *Limiter) admit(m *Message) bool {
 	return true
 }
 
-// learn takes a report into account. It reports false if there is no room.
-func (l *Limiter) learn(from ID, of *limit.Limit, r Report, others int) bool {
+// learn takes a report into account and returns what is to be answered.
+func (l *Limiter) learn(from ID, r Report, others int) Use {
+	of := limit.Limit{Algorithm: r.Algorithm, Requests: r.Requests, Period: r.Period, Burst: r.Burst}
 	for {
-		e, ok := l.track(of, r.Key, others)
-		if !ok {
-			return false
+		e := l.track(&of, r.Key, others)
+		if e == nil {
+			return Use{}
 		}
-		if e.hear(from, r, l.elapsed(), others) {
-			return true
+		if u, ok := e.hear(from, r, l.elapsed(), others, &l.moments); ok {
+			return u
 		}
 		l.entries.remove(l.entries.shard(r.Key), e)
 	}
@@ -227,7 +231,7 @@ func (l *Limiter) Tick() {
 			l.release(e, own, others)
 			return true
 		}
-		if e.report(now, others, l.sequence+1) {
+		if e.report(now, others, l.sequence+1, &l.moments) {
 			l.sequence++
 			l.reports = append(l.reports, pendingReport{l.sequence, e})
 		}
