@@ -130,6 +130,13 @@ func (l *Limiter) release(e *entry, own int64, others int) {
 // Peers is how many other replicas are heard, or not yet but awaited.
 func (l *Limiter) Peers() int { return int(l.others.Load()) }
 
+// Heard is how many other replicas are heard.
+func (l *Limiter) Heard() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.members)
+}
+
 // Keys is how many keys are tracked.
 func (l *Limiter) Keys() int { return int(l.entries.count.Load()) }
 

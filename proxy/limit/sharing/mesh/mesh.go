@@ -61,7 +61,7 @@ type Mesh struct {
 	running sync.WaitGroup
 }
 
-type counters struct{ sent, failed, received, refused atomic.Uint64 }
+type counters struct{ sent, failed, refused atomic.Uint64 }
 
 // New makes a Mesh without peers.
 func New(o Options) *Mesh {
@@ -250,7 +250,6 @@ func (m *Mesh) hear(ctx context.Context, message sharing.Message) (sharing.Answe
 		m.refused.Add(1)
 		return sharing.Answer{}, err
 	}
-	m.received.Add(1)
 	return m.options.Limiter.Hear(message), nil
 }
 
