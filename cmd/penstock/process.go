@@ -34,6 +34,7 @@ type process struct {
 	metrics   *prometheus.Registry
 	config    observe.Config
 	accessLog *observe.AccessLog
+	limiter   *limiter
 	filters   filter.Registry
 	gateway   *proxy.Gateway
 	draining  atomic.Bool
@@ -116,8 +117,11 @@ func (p *process) buildFilters() error {
 	p.accessLog = observe.NewAccessLog(out)
 	requests := observe.NewRequests(0)
 	p.metrics.MustRegister(requests, p.accessLog.Metrics())
+	if p.limiter, err = p.flags.rateLimits.build(p.log, p.metrics); err != nil {
+		return err
+	}
 	p.filters = builtin.Registry(builtin.Deps{
-		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted,
+		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted, RateLimits: p.limiter.Deps,
 	})
 	return nil
 }
@@ -151,6 +155,7 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 		return err
 	}
 	go p.gateway.Run(serving)
+	go p.limiter.run(serving)
 	failed := make(chan error, 1)
 	go func() { failed <- feed(serving) }()
 	select {

@@ -104,7 +104,7 @@ func TestProgrammedIsWhatCameOfApplying(t *testing.T) {
 	}{
 		{"left open, and applied", status.ProgrammingPending(3), "", status.Programmed(3)},
 		{"left open, and not applied", status.ProgrammingPending(3), "Route a answers 500.", status.NotProgrammed(3, "Route a answers 500.")},
-		{"decided by the translation", status.NotEnforced(3), "", status.NotEnforced(3)},
+		{"decided by the translation", status.NotProgrammed(3, "No."), "", status.NotProgrammed(3, "No.")},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,6 +37,8 @@ type routeSet struct {
 	claims   *contests[claimKey, claim]
 	tls      *tlsSet
 	users    dependents[dependency, *route]
+	// policies returns those on a route or its rules, the oldest first.
+	policies func(route types.NamespacedName) []*policy
 	reports  *reports
 	// outdated have to be translated, unjudged to get a status, before the set is settled.
 	outdated, unjudged map[*route]struct{}
@@ -103,6 +105,13 @@ func (s *routeSet) touch(d dependency) {
 	}
 }
 
+// outdate marks a route.
+func (s *routeSet) outdate(name types.NamespacedName) {
+	if r, ok := s.byName[name]; ok {
+		s.outdated[r] = struct{}{}
+	}
+}
+
 // touchSecret marks the routes that looked at a Secret.
 func (s *routeSet) touchSecret(name types.NamespacedName) {
 	for r := range s.secrets.users[name] {
@@ -129,7 +138,7 @@ func (s *routeSet) settle() {
 
 // renew translates a route again and puts the new translation in the place of the old one.
 func (s *routeSet) renew(r *route) {
-	fresh := s.translate(r.object)
+	fresh := s.translate(r.object, s.policies(nameOf(r.object)))
 	keepEqual(fresh.rules, r.rules)
 	s.unlink(r)
 	before := r.tls
@@ -223,6 +232,7 @@ func (s *routeSet) judge(r *route) {
 			r.programmed(),
 			status.NotReported(o.Generation),
 		},
+		Policies: r.attached,
 	}
 	s.reports.keep(fresh)
 }

@@ -158,7 +158,8 @@ func newMemory(o Options, filters filter.Registry) memory {
 		filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
 	}
 	m.routes = newRouteSet(e, m.reports)
-	m.policies = newPolicySet(o.ClassName, m.routes.objects, m.reports)
+	m.policies = newPolicySet(e, m.routes, m.reports)
+	m.routes.policies = m.policies.on
 	return m
 }
 

@@ -28,7 +28,22 @@ type Limit struct {
 	Period   time.Duration
 	// Burst is how much a TokenBucket holds, in units of cost.
 	Burst int64
+	// OnFailure says who decides when a Store can't.
+	OnFailure FailureMode
 }
+
+// FailureMode says who decides when a Store can't.
+type FailureMode uint8
+
+// The failure modes.
+const (
+	// LocalShare: each replica by itself, with its share of the limit.
+	LocalShare FailureMode = iota
+	// Open: nobody is refused.
+	Open
+	// Closed: everybody is refused.
+	Closed
+)
 
 // Key tells a bucket from all others: a hash of the policy, the limit and the values that a request was told by.
 type Key [16]byte
@@ -63,3 +78,42 @@ type Store interface {
 	// Charge takes cost whether or not it is there; a negative cost gives back what Take took. It does not wait.
 	Charge(l *Limit, k Key, cost int64)
 }
+
+// Ask is one request for an allowance, and what became of it.
+type Ask struct {
+	Limit *Limit
+	Key   Key
+	// Cost is at least 1.
+	Cost     int64
+	Decision Decision
+}
+
+// Batcher is a Store that decides about several limits in the time of one.
+type Batcher interface {
+	Store
+	// TakeAll fills in the decisions.
+	TakeAll(asks []Ask)
+}
+
+// TakeAll fills in the decisions of a store, together if it can.
+func TakeAll(s Store, asks []Ask) {
+	if b, ok := s.(Batcher); ok {
+		b.TakeAll(asks)
+		return
+	}
+	for i := range asks {
+		a := &asks[i]
+		a.Decision = s.Take(a.Limit, a.Key, a.Cost)
+	}
+}
+
+// Alone is the Store of a replica that has no others.
+type Alone struct{ Local *Local }
+
+var _ Store = Alone{}
+
+// Take decides in memory.
+func (a Alone) Take(l *Limit, k Key, cost int64) Decision { return a.Local.Take(l, k, cost, Whole) }
+
+// Charge takes cost whether or not it is there.
+func (a Alone) Charge(l *Limit, k Key, cost int64) { a.Local.Charge(l, k, cost, Whole) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/predicate"
 	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -38,7 +39,7 @@ type candidate struct {
 	kind  kind
 	// key is where the candidate stands in the tree of paths.
 	key        string
-	predicates []predicate
+	predicates []predicate.Predicate
 }
 
 // compare orders candidates by precedence: that of their matches, then the age of their routes, then their place in
@@ -54,7 +55,7 @@ func (c *candidate) compare(o *candidate) int {
 // holds reports whether everything but the place in the tree fits.
 func (c *candidate) holds(x *exchange.Exchange) bool {
 	for _, p := range c.predicates {
-		if !p.holds(x) {
+		if !p.Holds(x) {
 			return false
 		}
 	}

@@ -105,12 +105,14 @@ func accept(t *testing.T, object map[string]any) {
 	for _, p := range problems {
 		t.Error(p)
 	}
+	targets := targetsOf(objects.Policies)
+	objects.Routes = append(objects.Routes, targets...)
 	_, statuses := translate.Translate(translate.Input{
 		Routes: objects.Routes, Policies: objects.Policies, Services: services(objects.Routes), Grants: objects.Grants,
 		Secrets: certificates(objects.Routes), Options: translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
-	if statuses.Len() != 1 {
-		t.Fatalf("%d objects have a status, want the example's alone", statuses.Len())
+	if statuses.Len() != 1+len(targets) {
+		t.Fatalf("%d objects have a status, want the example's alone and those of %d targets", statuses.Len(), len(targets))
 	}
 	accepted := false
 	for s := range statuses.Values() {
@@ -124,6 +126,21 @@ func accept(t *testing.T, object map[string]any) {
 	if !accepted {
 		t.Error("the example is not accepted")
 	}
+}
+
+// targetsOf are routes that policies can hold for.
+func targetsOf(policies []*v1alpha1.RateLimitPolicy) (all []*v1alpha1.GatewayRoute) {
+	for _, p := range policies {
+		for _, ref := range p.Spec.TargetRefs {
+			all = append(all, &v1alpha1.GatewayRoute{
+				ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: ref.Name},
+				Spec: v1alpha1.GatewayRouteSpec{ClassName: "penstock", Rules: []v1alpha1.Rule{{
+					Name: ref.SectionName, Filters: &v1alpha1.Filters{DirectResponse: &v1alpha1.DirectResponseFilter{StatusCode: 200}},
+				}}},
+			})
+		}
+	}
+	return all
 }
 
 // certificates are those that the routes name.

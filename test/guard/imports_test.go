@@ -17,8 +17,8 @@ const module = "github.com/penstock/penstock/"
 // floors are the levels of docs/architecture.md, lowest first. A package may import only from floors below its own,
 // and what peers allows on its own floor.
 var floors = [][]string{
-	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "proxy/yield", "config/crd"},
-	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe"},
+	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "proxy/yield", "proxy/limit", "config/crd"},
+	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe", "proxy/predicate", "proxy/limit/*"},
 	{"proxy/filter/*", "proxy/upstream"},
 	{"proxy/router", "proxy/listener", "proxy/engine", "proxy/filter/builtin"},
 	{"controllers/translate", "controllers/status", "proxy"},

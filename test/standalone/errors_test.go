@@ -31,6 +31,9 @@ type provocation struct {
 // provocations reach codes by one request to the gateway of TestErrorCodesAreAnswered.
 var provocations = []provocation{
 	{"backend.rejected", "GET /half-rejected"},
+	{"ratelimit.exceeded", "GET /limited"},
+	{"ratelimit.key_missing", "GET /keyless"},
+	{"ratelimit.unavailable", "GET /unchecked"},
 	{"redirect.no_host", "GET /redirect HTTP/1.0\r\n\r\n"},
 	{"request.body_too_large", "POST /bounded HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"},
 	{"request.framing", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
@@ -76,6 +79,9 @@ func provoked(t *testing.T) string {
 	for _, r := range []struct{ path, rest string }{
 		{"/half-rejected", "backends: [" + endpoint(backend(t, echo("sound"))) + ", {service: missing, port: 80}]"},
 		{"/redirect", "filters: {redirect: {scheme: https}}"},
+		{"/limited", "filters: {directResponse: {statusCode: 200}}"},
+		{"/keyless", "filters: {directResponse: {statusCode: 200}}"},
+		{"/unchecked", "filters: {directResponse: {statusCode: 200}}"},
 		{"/brief", "timeouts: {request: 100ms}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/bounded", "limits: {requestBody: 1}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/rejected", "backends: [{service: missing, port: 80}]"},
@@ -88,12 +94,25 @@ func provoked(t *testing.T) string {
 	} {
 		b += fmt.Sprintf("  - matches: [{path: {value: %s}}]\n    %s\n", r.path, r.rest)
 	}
-	return b + "---\napiVersion: v1\nkind: Service\nmetadata: {name: deserted}\nspec: {ports: [{port: 80}]}\n"
+	return b + "---\napiVersion: v1\nkind: Service\nmetadata: {name: deserted}\nspec: {ports: [{port: 80}]}\n" + limitsOfAllKinds
 }
+
+// limitsOfAllKinds refuse whatever they count.
+const limitsOfAllKinds = `---
+apiVersion: gateway.penstock.io/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: limits}
+spec:
+  targetRefs: [{group: gateway.penstock.io, kind: GatewayRoute, name: provoked}]
+  limits:
+  - {name: small, match: {path: {value: /limited}}, requests: 1, period: 1s, cost: {type: Constant, value: 2}}
+  - {name: keyed, match: {path: {value: /keyless}}, requests: 1, period: 1s, key: [{type: Header, name: X-Client-ID}], onMissingKey: Refuse}
+  - {name: common, match: {path: {value: /unchecked}}, requests: 1, period: 1s, scope: Cluster, failureMode: Closed}
+`
 
 func TestErrorCodesAreAnswered(t *testing.T) {
 	want := reference(t)
-	g := start(t, map[string]string{"provoked.yaml": provoked(t)})
+	g := start(t, map[string]string{"provoked.yaml": provoked(t)}, "--rate-limit-store=redis://"+unheard(t))
 	// A group, so that the gateway outlives its parallel tests.
 	t.Run("by one request", func(t *testing.T) {
 		for _, p := range provocations {

@@ -63,6 +63,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.defaultCertificate }}{{ $args = append $args (printf "--default-certificate=%s" .) }}{{ end }}
 {{- with .Values.trustedProxies }}{{ $args = append $args (printf "--trusted-proxies=%s" (join "," .)) }}{{ end }}
 {{- with .Values.proxyProtocolFrom }}{{ $args = append $args (printf "--proxy-protocol-from=%s" (join "," .)) }}{{ end }}
+{{- with .Values.rateLimit.redis.url }}{{ $args = append $args (printf "--rate-limit-store=%s" .) }}{{ end }}
+{{- if .Values.rateLimit.redis.secretName }}
+{{- $args = append $args "--rate-limit-store-password-file=/etc/penstock-redis/password" }}
+{{- if hasPrefix "rediss:" .Values.rateLimit.redis.url }}{{ $args = append $args "--rate-limit-store-ca-file=/etc/penstock-redis/ca.crt" }}{{ end }}
+{{- end }}
 {{- $args = append $args (printf "--https-redirect-port=%d" (int64 .Values.service.ports.https.port)) }}
 {{- $args = append $args (printf "--log-level=%s" .Values.logLevel) }}
 {{- $args = append $args (printf "--access-log=%s" .Values.accessLog) }}
@@ -80,7 +85,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "--class" "className" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
-  "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" }}
+  "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" "--rate-limit-store" "rateLimit.redis.url"
+  "--rate-limit-store-password-file" "rateLimit.redis.secretName" "--rate-limit-store-ca-file" "rateLimit.redis.secretName" }}
 {{- $fixed := list "--http-port" "--https-port" "--admin-address" "--bind-address" "--leader-election-name" "--leader-election-namespace"
   "--leader-election-identity" "--service" "--pod-uid" "--pod-ips" }}
 {{- range .Values.extraArgs }}
@@ -97,6 +103,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- if and (eq .access "all") (not $.Values.watchNamespaces) (not .clusterWide) }}
 {{- fail "secrets.access is all: that watches the Secrets of the whole cluster and needs secrets.clusterWide, unless there are watchNamespaces" }}
+{{- end }}
+{{- end }}
+{{- with .Values.rateLimit.redis }}
+{{- if and .secretName (not .url) }}
+{{- fail "rateLimit.redis.secretName: there is no rateLimit.redis.url that it could be for" }}
 {{- end }}
 {{- end }}
 {{- with .Values.podDisruptionBudget }}

@@ -252,4 +252,3 @@ func (m *Mesh) hear(ctx context.Context, message sharing.Message) (sharing.Answe
 	}
 	return m.options.Limiter.Hear(message), nil
 }
-

@@ -196,7 +196,7 @@ func TestWhoIsNoLongerTrustedIsNotHeard(t *testing.T) {
 	b.run(t)
 	await(t, "the two hear each other", func() bool { return a.Heard() == 1 && b.Heard() == 1 })
 	a.mesh.SetPeers(nil)
-	await(t, "the peer is refused", func() bool { return value(t, a.mesh, "gateway_rate_limit_peer_refusals_total") > 0 })
+	await(t, "the peer is refused", func() bool { return value(t, b.mesh, "gateway_rate_limit_peer_failures_total") > 0 })
 	await(t, "the peer is not heard", func() bool { return a.Heard() == 0 })
 }
 
