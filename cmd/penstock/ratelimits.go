@@ -26,6 +26,7 @@ type rateLimits struct {
 	store        string
 	passwordFile string
 	caFile       string
+	peers        peerFlags
 }
 
 func (r *rateLimits) add(f *pflag.FlagSet) {
@@ -33,6 +34,7 @@ func (r *rateLimits) add(f *pflag.FlagSet) {
 	f.StringVar(&r.store, "rate-limit-store", "", "Redis or Valkey in which replicas hold limits of scope Cluster together: redis://HOST:PORT/DATABASE, rediss:// for TLS, several hosts with ?cluster=true or ?sentinel=NAME")
 	f.StringVar(&r.passwordFile, "rate-limit-store-password-file", "", "file with the password for --rate-limit-store")
 	f.StringVar(&r.caFile, "rate-limit-store-ca-file", "", "file with the certificates, in PEM, by one of which that of --rate-limit-store must be signed; by default the system's")
+	r.peers.add(f)
 }
 
 // limiter is what decides about rate limits, whatever table is served.
@@ -40,6 +42,8 @@ type limiter struct {
 	ratelimit.Deps
 	// run talks to other replicas until its context ends.
 	run func(context.Context)
+	// peers are nil unless replicas share limits without a store.
+	peers *peers
 }
 
 func (r *rateLimits) build(log *slog.Logger, metrics prometheus.Registerer) (*limiter, error) {
@@ -53,7 +57,10 @@ func (r *rateLimits) build(log *slog.Logger, metrics prometheus.Registerer) (*li
 	}
 	metrics.MustRegister(local, l.Meters)
 	if r.store == "" {
-		return l, nil
+		return l, l.share(r.peers, log, metrics)
+	}
+	if r.peers.bind != "" {
+		return nil, errors.New("--rate-limit-store and --rate-limit-peers-bind exclude each other")
 	}
 	server, err := r.server()
 	if err != nil {
@@ -63,6 +70,15 @@ func (r *rateLimits) build(log *slog.Logger, metrics prometheus.Registerer) (*li
 	metrics.MustRegister(store)
 	l.Cluster, l.run = store, store.Run
 	return l, nil
+}
+
+// share lets replicas hold limits together without a store, if that is asked for.
+func (l *limiter) share(f peerFlags, log *slog.Logger, metrics prometheus.Registerer) (err error) {
+	l.peers, err = f.build(l.Local, log, metrics)
+	if l.peers != nil {
+		l.Cluster, l.run = l.peers.store, l.peers.run
+	}
+	return err
 }
 
 func (r *rateLimits) server() (*goredis.UniversalOptions, error) {

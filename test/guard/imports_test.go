@@ -28,12 +28,13 @@ var floors = [][]string{
 
 // peers are the imports allowed within a floor, each for a reason.
 var peers = map[string][]string{
-	"proxy/http1":           {"proxy/exchange"},       // the codec fills exchanges
-	"proxy/snapshot":        {"proxy/radix"},          // its lists
-	"proxy/live":            {"proxy/snapshot"},       // endpoints arrive as plain data
-	"controllers/translate": {"controllers/status"},   // conditions are made in one place
-	"controllers":           {"controllers/*"},        // the reconciler drives its parts
-	"controllers/publish":   {"controllers/replicas"}, // what is published depends on what replicas report
+	"proxy/http1":              {"proxy/exchange"},       // the codec fills exchanges
+	"proxy/snapshot":           {"proxy/radix"},          // its lists
+	"proxy/live":               {"proxy/snapshot"},       // endpoints arrive as plain data
+	"proxy/limit/sharing/mesh": {"proxy/limit/sharing"},  // it carries its messages
+	"controllers/translate":    {"controllers/status"},   // conditions are made in one place
+	"controllers":              {"controllers/*"},        // the reconciler drives its parts
+	"controllers/publish":      {"controllers/replicas"}, // what is published depends on what replicas report
 }
 
 type listed struct {

@@ -61,6 +61,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{{ .Values.className }}{{ end }}
 {{- end }}
 
+{{/* Whether replicas share rate limits among themselves: "true" or nothing. */}}
+{{- define "penstock.sharing" -}}
+{{- if and .Values.rateLimit.sharing.enabled (not .Values.rateLimit.redis.url) }}true{{ end }}
+{{- end }}
+
 {{- define "penstock.args" -}}
 {{- $args := list "serve" (printf "--class=%s" .Values.className) }}
 {{- if not .Values.ingress.enabled }}{{ $args = append $args "--ingress=false" }}{{ end }}
@@ -74,6 +79,7 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- $args = append $args "--rate-limit-store-password-file=/etc/penstock-redis/password" }}
 {{- if hasPrefix "rediss:" .Values.rateLimit.redis.url }}{{ $args = append $args "--rate-limit-store-ca-file=/etc/penstock-redis/ca.crt" }}{{ end }}
 {{- end }}
+{{- if include "penstock.sharing" . }}{{ $args = append $args "--rate-limit-peers-bind=:8083" }}{{ end }}
 {{- $args = append $args (printf "--https-redirect-port=%d" (int64 .Values.service.ports.https.port)) }}
 {{- $args = append $args (printf "--log-level=%s" .Values.logLevel) }}
 {{- $args = append $args (printf "--access-log=%s" .Values.accessLog) }}
@@ -92,7 +98,8 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
   "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" "--rate-limit-store" "rateLimit.redis.url"
-  "--rate-limit-store-password-file" "rateLimit.redis.secretName" "--rate-limit-store-ca-file" "rateLimit.redis.secretName" }}
+  "--rate-limit-store-password-file" "rateLimit.redis.secretName" "--rate-limit-store-ca-file" "rateLimit.redis.secretName"
+  "--rate-limit-peers-bind" "rateLimit.sharing.enabled" }}
 {{- $fixed := list "--http-port" "--https-port" "--admin-address" "--bind-address" "--leader-election-name" "--leader-election-namespace"
   "--leader-election-identity" "--service" "--pod-uid" "--pod-ips" }}
 {{- range .Values.extraArgs }}
