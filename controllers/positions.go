@@ -3,6 +3,7 @@ package controllers
 import (
 	"reflect"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,6 +23,7 @@ type progress struct {
 	at replicas.Positions // a new one with each change
 	// stirred says that something of it changes what is served and has not been taken up; busy that what was taken up is not served yet.
 	stirred, busy bool
+	began         time.Time // of what is busy
 }
 
 // place is what positions call a kind, as far as one watch tells of it.
@@ -55,8 +57,18 @@ func (p *progress) take() (at replicas.Positions, stirred bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stirred = p.stirred
-	p.stirred, p.busy = false, true
+	p.stirred, p.busy, p.began = false, true, time.Now()
 	return p.at, stirred
+}
+
+// busyFor is how long what was taken has not been served by now; 0 if all of it is.
+func (p *progress) busyFor() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.busy {
+		return 0
+	}
+	return time.Since(p.began)
 }
 
 // settle says that what was taken is served.

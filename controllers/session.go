@@ -112,7 +112,7 @@ func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 	if s.writer, err = s.newWriter(); err != nil {
 		return nil, fmt.Errorf("make status writer: %w", err)
 	}
-	leader, err := newCandidate(c.options.Config, c.options.Election, s.writer.Run, c.metrics)
+	leader, err := newCandidate(c.options.Config, c.options.Election, s.writer.Run, s.progress.busyFor, c.metrics)
 	if err != nil {
 		return nil, err
 	}
