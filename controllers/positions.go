@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/replicas"
@@ -86,20 +86,18 @@ func (p *progress) reached() (at replicas.Positions, ok bool) {
 }
 
 // held is what a translation takes into account that looks at every object in the stores, if it is asked for before.
-func (p *progress) held(routes, grants *stores) replicas.Positions {
+func (p *progress) held(routes *stores, grants []toolscache.SharedIndexInformer) replicas.Positions {
 	out := replicas.Positions{}
-	p.hold(out, v1alpha1.KindGatewayRoute, routes, reflect.TypeFor[*v1alpha1.GatewayRoute]())
-	p.hold(out, v1alpha1.KindRateLimitPolicy, routes, reflect.TypeFor[*v1alpha1.RateLimitPolicy]())
-	if grants != nil {
-		p.hold(out, kindGrant, grants, reflect.TypeFor[*gatewayv1beta1.ReferenceGrant]())
-	}
+	p.hold(out, v1alpha1.KindGatewayRoute, routes.of(reflect.TypeFor[*v1alpha1.GatewayRoute]()))
+	p.hold(out, v1alpha1.KindRateLimitPolicy, routes.of(reflect.TypeFor[*v1alpha1.RateLimitPolicy]()))
+	p.hold(out, kindGrant, grants)
 	return out
 }
 
-// hold says how far the stores of a kind are; of several, the one that is the least.
-func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflect.Type) {
+// hold says how far the informers of a kind are; of several, the one that is the least.
+func (p *progress) hold(out replicas.Positions, kind string, informers []toolscache.SharedIndexInformer) {
 	var least string
-	for i, informer := range s.of(t) {
+	for i, informer := range informers {
 		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
 			least = at
 		}

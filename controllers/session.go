@@ -265,7 +265,7 @@ func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 	s.at, s.urgent = replicas.Furthest(s.at, noted), s.urgent || stirred
 	names, all := s.pending.take()
 	if all {
-		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.stores()))
+		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.informers()))
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{
