@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -112,6 +114,15 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 	labelled.Labels = map[string]string{discoveryv1.LabelServiceName: "users"}
 	allLabels := *meta.DeepCopy()
 	allLabels.Labels = full.Labels
+	annotated, meaningful := *full.DeepCopy(), *meta.DeepCopy()
+	meaningful.Annotations = map[string]string{
+		"kubernetes.io/ingress.class": "a", networkingv1.AnnotationIsDefaultIngressClass: "true", "nginx.ingress.kubernetes.io/auth-url": "b",
+	}
+	maps.Copy(annotated.Annotations, meaningful.Annotations)
+	ingressSpec := networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Resource: &corev1.TypedLocalObjectReference{Kind: "a"}}}
+	ingressStatus := networkingv1.IngressStatus{LoadBalancer: networkingv1.IngressLoadBalancerStatus{
+		Ingress: []networkingv1.IngressLoadBalancerIngress{{IP: "203.0.113.7"}},
+	}}
 	ports := []corev1.ServicePort{{Port: 80}}
 	ready, node := true, "node"
 	cases := []struct {
@@ -156,6 +167,18 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 			"a namespace keeps its labels",
 			&corev1.Namespace{ObjectMeta: full, Spec: corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{"kubernetes"}}, Status: corev1.NamespaceStatus{Phase: corev1.NamespaceActive}},
 			&corev1.Namespace{ObjectMeta: allLabels},
+		},
+		{
+			"an ingress keeps its spec, its status and the annotations that mean something",
+			&networkingv1.Ingress{ObjectMeta: annotated, Spec: ingressSpec, Status: ingressStatus},
+			&networkingv1.Ingress{ObjectMeta: meaningful, Spec: ingressSpec, Status: ingressStatus},
+		},
+		{
+			"a class of ingresses keeps its controller",
+			&networkingv1.IngressClass{ObjectMeta: annotated, Spec: networkingv1.IngressClassSpec{
+				Controller: "example.com/a", Parameters: &networkingv1.IngressClassParametersReference{Kind: "a"},
+			}},
+			&networkingv1.IngressClass{ObjectMeta: meaningful, Spec: networkingv1.IngressClassSpec{Controller: "example.com/a"}},
 		},
 		{
 			"metadata is the version of an object",

@@ -40,6 +40,8 @@ type Options struct {
 	// Service is the one through which requests reach the replicas, in the namespace of the Election: routes have its addresses, and
 	// its ready endpoints are awaited before a route is Ready. Empty: none is known.
 	Service string
+	// Ingress says that Ingresses are watched and served, as well as GatewayRoutes.
+	Ingress bool
 	// Translate has the settings of the installation. Its Namespaces are those that are watched.
 	Translate translate.Options
 	Filters   filter.Registry

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -29,7 +30,7 @@ func onChange[O client.Object](f func(o O, q work)) handlers[O] {
 
 // onSpec is for kinds with a status of ours: a change of nothing but the status asks for no translation. The next one takes
 // notice of it, or it would keep the old form of the object in memory. An object of another UID is another object, though
-// its generation be the same.
+// its generation be the same. The annotations that caches hold mean something, and don't change generations.
 func onSpec[O client.Object](s *session, kind string) handlers[O] {
 	h := onChange(func(o O, q work) {
 		s.noteChange(kind, o, true)
@@ -43,7 +44,8 @@ func onSpec[O client.Object](s *session, kind string) handlers[O] {
 		q.Add(everything{})
 	}
 	h.UpdateFunc = func(_ context.Context, e event.TypedUpdateEvent[O], q work) {
-		same := e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID()
+		same := e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() &&
+			maps.Equal(e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations())
 		s.noteChange(kind, e.ObjectNew, !same)
 		if same {
 			s.writer.Observe(kind, e.ObjectNew)
@@ -64,10 +66,11 @@ func onService(s *session) handlers[*corev1.Service] {
 	})
 }
 
-// onNamespace is for Namespaces, whose labels matter to the routes in them.
-func onNamespace(s *session) handlers[*corev1.Namespace] {
-	return onChange(func(o *corev1.Namespace, q work) {
-		s.noteChange(kindNamespace, o, true)
+// onMeaning is for kinds without a status of ours that decide about objects which others await: Namespaces with their labels,
+// and IngressClasses.
+func onMeaning[O client.Object](s *session, kind string) handlers[O] {
+	return onChange(func(o O, q work) {
+		s.noteChange(kind, o, true)
 		q.Add(everything{})
 	})
 }

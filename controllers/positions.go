@@ -5,12 +5,15 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/replicas"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // progress knows up to which resourceVersion events have been taken notice of, for those kinds whose changes are awaited on all
@@ -90,18 +93,16 @@ func (p *progress) held(routes *stores, grants []toolscache.SharedIndexInformer)
 	out := replicas.Positions{}
 	p.hold(out, v1alpha1.KindGatewayRoute, routes.of(reflect.TypeFor[*v1alpha1.GatewayRoute]()))
 	p.hold(out, v1alpha1.KindRateLimitPolicy, routes.of(reflect.TypeFor[*v1alpha1.RateLimitPolicy]()))
+	p.hold(out, translate.KindIngress, routes.of(reflect.TypeFor[*networkingv1.Ingress]()))
+	p.holdGlobal(out, kindNamespace, routes.of(reflect.TypeFor[*corev1.Namespace]()))
+	p.holdGlobal(out, kindIngressClass, routes.of(reflect.TypeFor[*networkingv1.IngressClass]()))
 	p.hold(out, kindGrant, grants)
 	return out
 }
 
 // hold says how far the informers of a kind are; of several, the one that is the least.
 func (p *progress) hold(out replicas.Positions, kind string, informers []toolscache.SharedIndexInformer) {
-	var least string
-	for i, informer := range informers {
-		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
-			least = at
-		}
-	}
+	least := farthest(informers)
 	if least == "" {
 		return
 	}
@@ -112,6 +113,23 @@ func (p *progress) hold(out replicas.Positions, kind string, informers []toolsca
 	for _, n := range p.namespaces {
 		out[p.place(kind, n)] = least
 	}
+}
+
+// holdGlobal is hold for a kind that is in no namespace. What was deleted before a replica started shows in its list alone.
+func (p *progress) holdGlobal(out replicas.Positions, kind string, informers []toolscache.SharedIndexInformer) {
+	if at := farthest(informers); at != "" {
+		out[p.place(kind, "")] = at
+	}
+}
+
+// farthest is how far all informers of a kind are; empty if there are none.
+func farthest(informers []toolscache.SharedIndexInformer) (least string) {
+	for i, informer := range informers {
+		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
+			least = at
+		}
+	}
+	return least
 }
 
 // noteChange notes an object of a kind that is awaited.

@@ -6,6 +6,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,7 +21,7 @@ func newScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	return s, errors.Join(
 		v1alpha1.AddToScheme(s), corev1.AddToScheme(s), discoveryv1.AddToScheme(s),
-		gatewayv1beta1.Install(s), coordinationv1.AddToScheme(s), apiextensionsv1.AddToScheme(s),
+		networkingv1.AddToScheme(s), gatewayv1beta1.Install(s), coordinationv1.AddToScheme(s), apiextensionsv1.AddToScheme(s),
 	)
 }
 
@@ -39,6 +40,8 @@ func newMapper() meta.RESTMapper {
 	add(coordinationv1.SchemeGroupVersion, "Lease", "leases", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Namespace", "namespaces", meta.RESTScopeRoot)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
+	add(networkingv1.SchemeGroupVersion, "Ingress", "ingresses", meta.RESTScopeNamespace)
+	add(networkingv1.SchemeGroupVersion, "IngressClass", "ingressclasses", meta.RESTScopeRoot)
 	add(schema.GroupVersion(gatewayv1beta1.GroupVersion), "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(apiextensionsv1.SchemeGroupVersion, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)
 	return m

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -36,6 +37,8 @@ import (
 // +kubebuilder:rbac:groups=gateway.penstock.io,resources=gatewayroutes/status;ratelimitpolicies/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces;services,verbs=list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;ingressclasses,verbs=list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses/status,verbs=patch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=referencegrants.gateway.networking.k8s.io,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -77,10 +80,11 @@ type session struct {
 
 // The kinds, besides our own, that translations depend on.
 const (
-	kindService   = "Service"
-	kindGrant     = "ReferenceGrant"
-	kindSecret    = "Secret"
-	kindNamespace = "Namespace"
+	kindService      = "Service"
+	kindGrant        = "ReferenceGrant"
+	kindSecret       = "Secret"
+	kindNamespace    = "Namespace"
+	kindIngressClass = "IngressClass"
 )
 
 // everything is the only key of the work queue: each translation is of all that has changed, so that a burst of events is
@@ -136,6 +140,7 @@ func (s *session) newManager(ctx context.Context) (manager.Manager, error) {
 		HealthProbeBindAddress: "0",
 		Cache: cacheOptions(s.options.Translate.Namespaces, s.stores, byObject(
 			&v1alpha1.GatewayRoute{}, &v1alpha1.RateLimitPolicy{}, &corev1.Service{}, &discoveryv1.EndpointSlice{}, &corev1.Namespace{},
+			&networkingv1.Ingress{}, &networkingv1.IngressClass{},
 		)),
 	})
 }
@@ -158,7 +163,12 @@ func (s *session) addController() error {
 		kind(events, &discoveryv1.EndpointSlice{}, onSlice(s)),
 	}
 	if s.options.Translate.SelectsNamespaces() {
-		sources = append(sources, kind(events, &corev1.Namespace{}, onNamespace(s)))
+		sources = append(sources, kind(events, &corev1.Namespace{}, onMeaning[*corev1.Namespace](s, kindNamespace)))
+	}
+	if s.options.Ingress {
+		sources = append(sources,
+			kind(events, &networkingv1.Ingress{}, onSpec[*networkingv1.Ingress](s, translate.KindIngress)),
+			kind(events, &networkingv1.IngressClass{}, onMeaning[*networkingv1.IngressClass](s, kindIngressClass)))
 	}
 	for _, watched := range sources {
 		if err := c.Watch(watched); err != nil {
@@ -208,6 +218,10 @@ func (s *session) cached(o status.Object) client.Object {
 	case v1alpha1.KindRateLimitPolicy:
 		if p := get[*v1alpha1.RateLimitPolicy](s.stores, o.NamespacedName); p != nil {
 			return p
+		}
+	case translate.KindIngress:
+		if i := get[*networkingv1.Ingress](s.stores, o.NamespacedName); i != nil {
+			return i
 		}
 	}
 	return nil
@@ -269,27 +283,31 @@ func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{
-		Routes:     read(names, v1alpha1.KindGatewayRoute, from[*v1alpha1.GatewayRoute](s.stores)),
-		Policies:   read(names, v1alpha1.KindRateLimitPolicy, from[*v1alpha1.RateLimitPolicy](s.stores)),
-		Services:   read(names, kindService, from[*corev1.Service](s.stores)),
-		Grants:     read(names, kindGrant, s.grants.get),
-		Secrets:    read(names, kindSecret, s.secrets.get),
-		Unreadable: read(names, kindSecret, s.secrets.isUnreadable),
-		Namespaces: read(names, kindNamespace, from[*corev1.Namespace](s.stores)),
+		Routes:         read(names, v1alpha1.KindGatewayRoute, from[*v1alpha1.GatewayRoute](s.stores)),
+		Ingresses:      read(names, translate.KindIngress, from[*networkingv1.Ingress](s.stores)),
+		IngressClasses: read(names, kindIngressClass, from[*networkingv1.IngressClass](s.stores)),
+		Policies:       read(names, v1alpha1.KindRateLimitPolicy, from[*v1alpha1.RateLimitPolicy](s.stores)),
+		Services:       read(names, kindService, from[*corev1.Service](s.stores)),
+		Grants:         read(names, kindGrant, s.grants.get),
+		Secrets:        read(names, kindSecret, s.secrets.get),
+		Unreadable:     read(names, kindSecret, s.secrets.isUnreadable),
+		Namespaces:     read(names, kindNamespace, from[*corev1.Namespace](s.stores)),
 	})
 }
 
 // input is all that the caches hold.
 func (s *session) input() translate.Input {
 	return translate.Input{
-		Routes:     list[*v1alpha1.GatewayRoute](s.stores),
-		Policies:   list[*v1alpha1.RateLimitPolicy](s.stores),
-		Services:   list[*corev1.Service](s.stores),
-		Grants:     s.grants.list(),
-		Secrets:    s.secrets.list(),
-		Unreadable: s.secrets.unreadable(),
-		Namespaces: list[*corev1.Namespace](s.stores),
-		Options:    s.options.Translate,
+		Routes:         list[*v1alpha1.GatewayRoute](s.stores),
+		Ingresses:      list[*networkingv1.Ingress](s.stores),
+		IngressClasses: list[*networkingv1.IngressClass](s.stores),
+		Policies:       list[*v1alpha1.RateLimitPolicy](s.stores),
+		Services:       list[*corev1.Service](s.stores),
+		Grants:         s.grants.list(),
+		Secrets:        s.secrets.list(),
+		Unreadable:     s.secrets.unreadable(),
+		Namespaces:     list[*corev1.Namespace](s.stores),
+		Options:        s.options.Translate,
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // Caches hold every object of a kind for as long as the process runs. These functions drop what nobody reads, in the
@@ -46,6 +48,11 @@ func trim(o any) (any, error) {
 		trimMeta(&o.ObjectMeta)
 		o.Labels = labels
 		*o = corev1.Namespace{ObjectMeta: o.ObjectMeta}
+	case *networkingv1.Ingress:
+		trimAnnotated(&o.ObjectMeta)
+	case *networkingv1.IngressClass:
+		trimAnnotated(&o.ObjectMeta)
+		o.Spec = networkingv1.IngressClassSpec{Controller: o.Spec.Controller}
 	case *metav1.PartialObjectMetadata:
 		trimMeta(&o.ObjectMeta)
 	case *discoveryv1.EndpointSlice:
@@ -70,6 +77,17 @@ func trimMeta(o *metav1.ObjectMeta) {
 	*o = metav1.ObjectMeta{
 		Namespace: o.Namespace, Name: o.Name, UID: o.UID, Generation: o.Generation,
 		ResourceVersion: o.ResourceVersion, CreationTimestamp: o.CreationTimestamp,
+	}
+}
+
+// trimAnnotated keeps the annotations that say something to translation.
+func trimAnnotated(o *metav1.ObjectMeta) {
+	annotations := o.Annotations
+	trimMeta(o)
+	for key, value := range annotations {
+		if translate.MattersToIngress(key) {
+			metav1.SetMetaDataAnnotation(o, key, value)
+		}
 	}
 }
 

@@ -40,8 +40,8 @@ type process struct {
 }
 
 // gcPercent is the GOGC of a process that serves, unless the environment sets one. The data plane makes next to no garbage, so
-// what is collected is the control plane's, and memory counts for more than its few collections.
-const gcPercent = 50
+// what is collected is the control plane's, some 80 KB a change, and memory counts for more than a collection in every few hundred changes.
+const gcPercent = 30
 
 func newProcess(flags dataPlane) (*process, error) {
 	if os.Getenv("GOGC") == "" {

@@ -29,6 +29,7 @@ import (
 type controlPlane struct {
 	kubeconfig     string
 	namespaces     []string
+	ingress        bool
 	secrets        string
 	leaseNamespace string
 	leaseName      string
@@ -43,6 +44,7 @@ type controlPlane struct {
 func (c *controlPlane) add(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; by default the Pod's service account, or else $KUBECONFIG or ~/.kube/config")
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to watch, and so to serve routes of; by default all")
+	f.BoolVar(&c.ingress, "ingress", true, "serve Ingresses (networking.k8s.io/v1) too: those of an IngressClass of this installation, see docs/ingress.md")
 	f.StringVar(&c.secrets, "secrets", string(controllers.SecretsReferenced), "which Secrets to read: referenced (those that routes name), all (of the namespaces that are watched) or none")
 	f.StringVar(&c.leaseNamespace, "leader-election-namespace", "", "namespace of the Lease by which replicas choose who writes status; by default the Pod's")
 	f.StringVar(&c.leaseName, "leader-election-name", "", "name of that Lease; by default the class name")
@@ -118,7 +120,7 @@ func serveCommand() *cobra.Command {
 	var control controlPlane
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the GatewayRoutes of a cluster",
+		Short: "Serve the GatewayRoutes and Ingresses of a cluster",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return serve(c.Context(), flags, meaning, control) },
 	}
@@ -157,7 +159,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	klog.SetLogger(logger)
 	ctrl.SetLogger(logger)
 	c, err := controllers.New(controllers.Options{
-		Config: config, Secrets: secrets, Election: election, Service: control.service,
+		Config: config, Ingress: control.ingress, Secrets: secrets, Election: election, Service: control.service,
 		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
 		Translate: options, Filters: p.filters, Gateway: withFaults(served{p}, p.log),
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,

@@ -64,7 +64,7 @@ func (s *standalone) ready() (bool, string) {
 
 func (s *standalone) apply(changes file.Changes, problems []file.Problem) {
 	snap, statuses := s.translator.Update(translate.Changes{
-		Routes: changes.Routes, Policies: changes.Policies, Services: changes.Services, Grants: changes.Grants, Secrets: changes.Secrets,
+		Routes: changes.Routes, Ingresses: changes.Ingresses, IngressClasses: changes.IngressClasses, Policies: changes.Policies, Services: changes.Services, Grants: changes.Grants, Secrets: changes.Secrets,
 		Namespaces: changes.Namespaces,
 	})
 	// Endpoints first, so that the first request of a new route finds them.

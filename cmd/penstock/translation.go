@@ -28,7 +28,7 @@ type translation struct {
 }
 
 func (t *translation) add(f *pflag.FlagSet) {
-	f.StringVar(&t.class, "class", "penstock", "serve the GatewayRoutes with this className")
+	f.StringVar(&t.class, "class", "penstock", "serve the GatewayRoutes with this className, and the Ingresses of the class of this name")
 	f.Uint16Var(&t.httpPort, "http-port", 8080, "port for cleartext HTTP; 0 takes any free one")
 	f.Uint16Var(&t.httpsPort, "https-port", 8443, "port for HTTP over TLS; 0 takes any free one")
 	f.Uint16Var(&t.redirectPort, "https-redirect-port", 443, "port in the URLs that spec.tls.redirectHTTP redirects to: the one at which clients reach --https-port")

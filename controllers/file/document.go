@@ -102,7 +102,7 @@ func (d *document) decode(p part, turns *yield.Turns) {
 		return
 	}
 	u := &unstructured.Unstructured{Object: content}
-	if u.GetNamespace() == "" && u.GroupVersionKind() != namespaces {
+	if u.GetNamespace() == "" && isNamespaced(u.GroupVersionKind()) {
 		u.SetNamespace(metav1.NamespaceDefault)
 	}
 	if u.GetName() != "" && u.GetKind() != "" {

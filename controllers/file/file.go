@@ -12,43 +12,49 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // Objects are valid objects with their defaults, each kind ordered by namespace and name. They are not to be
 // modified.
 type Objects struct {
-	Routes     []*v1alpha1.GatewayRoute
-	Policies   []*v1alpha1.RateLimitPolicy
-	Services   []*corev1.Service
-	Slices     []*discoveryv1.EndpointSlice
-	Grants     []*gatewayv1beta1.ReferenceGrant
-	Secrets    []*corev1.Secret
-	Namespaces []*corev1.Namespace
+	Routes         []*v1alpha1.GatewayRoute
+	Ingresses      []*networkingv1.Ingress
+	IngressClasses []*networkingv1.IngressClass
+	Policies       []*v1alpha1.RateLimitPolicy
+	Services       []*corev1.Service
+	Slices         []*discoveryv1.EndpointSlice
+	Grants         []*gatewayv1beta1.ReferenceGrant
+	Secrets        []*corev1.Secret
+	Namespaces     []*corev1.Namespace
 }
 
 // Changes are the objects that are not those of the reading before, by name; nil for one that is gone. They must not be
 // modified.
 type Changes struct {
-	Routes   map[types.NamespacedName]*v1alpha1.GatewayRoute
-	Policies map[types.NamespacedName]*v1alpha1.RateLimitPolicy
-	Services map[types.NamespacedName]*corev1.Service
-	Slices   map[types.NamespacedName]*discoveryv1.EndpointSlice
-	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
-	Secrets  map[types.NamespacedName]*corev1.Secret
-	// Namespaces have a name and no namespace.
-	Namespaces map[types.NamespacedName]*corev1.Namespace
+	Routes    map[types.NamespacedName]*v1alpha1.GatewayRoute
+	Ingresses map[types.NamespacedName]*networkingv1.Ingress
+	Policies  map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	Services  map[types.NamespacedName]*corev1.Service
+	Slices    map[types.NamespacedName]*discoveryv1.EndpointSlice
+	Grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	Secrets   map[types.NamespacedName]*corev1.Secret
+	// IngressClasses and Namespaces have a name and no namespace.
+	IngressClasses map[types.NamespacedName]*networkingv1.IngressClass
+	Namespaces     map[types.NamespacedName]*corev1.Namespace
 }
 
 // Problem is one reason why a manifest, or part of it, is not used.
 type Problem struct {
 	File    string // as reached from the directory that was read
 	Line    int    // where the document starts, from 1; 0 if the whole file or directory is meant
-	Object  string // "Kind namespace/name", or "Namespace name"; empty if the document could not be understood so far
+	Object  string // "Kind namespace/name", or "Kind name"; empty if the document could not be understood so far
 	Field   string // path such as spec.rules[0].name; empty if no single field is to blame
 	Message string
 }
@@ -67,7 +73,7 @@ func (p Problem) String() string {
 // Names that start with a dot are passed over; symbolic links are followed. dir may be a single file.
 //
 // What is wrong with a document is a Problem and takes no other document down. Of two documents for the same object the
-// first is used, in the order of paths and lines. An object without namespace is in "default", unless it is a Namespace. Generations are 1, and
+// first is used, in the order of paths and lines. An object without namespace is in "default", unless its kind has none. Generations are 1, and
 // one more with each change that a Watcher sees.
 func Load(dir string) (Objects, []Problem) {
 	var r reader
@@ -101,6 +107,10 @@ func (o *Objects) add(object metav1.Object) {
 	switch object := object.(type) {
 	case *v1alpha1.GatewayRoute:
 		o.Routes = append(o.Routes, object)
+	case *networkingv1.Ingress:
+		o.Ingresses = append(o.Ingresses, object)
+	case *networkingv1.IngressClass:
+		o.IngressClasses = append(o.IngressClasses, object)
 	case *v1alpha1.RateLimitPolicy:
 		o.Policies = append(o.Policies, object)
 	case *corev1.Service:
@@ -122,6 +132,10 @@ func (c *Changes) put(r ref, object metav1.Object) {
 	switch r.kind {
 	case v1alpha1.KindGatewayRoute:
 		put(&c.Routes, name, object)
+	case translate.KindIngress:
+		put(&c.Ingresses, name, object)
+	case ingressClasses.Kind:
+		put(&c.IngressClasses, name, object)
 	case v1alpha1.KindRateLimitPolicy:
 		put(&c.Policies, name, object)
 	case "Service":

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,6 +18,7 @@ import (
 	strictjson "sigs.k8s.io/json"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // kind is how a kind of object is made of its generic form, which it may change.
@@ -24,14 +26,21 @@ type kind interface {
 	decode(*unstructured.Unstructured) (metav1.Object, field.ErrorList)
 }
 
-// namespaces is the one kind whose objects are in no namespace.
-var namespaces = corev1.SchemeGroupVersion.WithKind("Namespace")
+// The kinds whose objects are in no namespace.
+var (
+	namespaces     = corev1.SchemeGroupVersion.WithKind("Namespace")
+	ingressClasses = networkingv1.SchemeGroupVersion.WithKind("IngressClass")
+)
+
+func isNamespaced(k schema.GroupVersionKind) bool { return k != namespaces && k != ingressClasses }
 
 // kinds are the kinds that manifests may hold.
 var kinds = map[schema.GroupVersionKind]kind{
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):    custom[v1alpha1.GatewayRoute]{},
-	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy): custom[v1alpha1.RateLimitPolicy]{},
-	namespaces: builtin[corev1.Namespace]{finishNamespace},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindGatewayRoute):       custom[v1alpha1.GatewayRoute]{},
+	v1alpha1.GroupVersion.WithKind(v1alpha1.KindRateLimitPolicy):    custom[v1alpha1.RateLimitPolicy]{},
+	networkingv1.SchemeGroupVersion.WithKind(translate.KindIngress): builtin[networkingv1.Ingress]{finishIngress},
+	ingressClasses: builtin[networkingv1.IngressClass]{finishIngressClass},
+	namespaces:     builtin[corev1.Namespace]{finishNamespace},
 	corev1.SchemeGroupVersion.WithKind("Service"):                            builtin[corev1.Service]{finishService},
 	corev1.SchemeGroupVersion.WithKind("Secret"):                             builtin[corev1.Secret]{finishSecret},
 	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"):                 builtin[discoveryv1.EndpointSlice]{finishEndpointSlice},
@@ -73,7 +82,7 @@ func (b builtin[T]) decode(u *unstructured.Unstructured) (metav1.Object, field.E
 	for _, err := range unknown {
 		errs = append(errs, strictError(err))
 	}
-	errs = append(errs, checkMetadata(any(object).(metav1.Object), u.GroupVersionKind() != namespaces)...)
+	errs = append(errs, checkMetadata(any(object).(metav1.Object), isNamespaced(u.GroupVersionKind()))...)
 	return any(object).(metav1.Object), append(errs, b.finish(object)...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/ptr"
@@ -16,6 +17,8 @@ import (
 
 // body is the status of an object of any kind, as far as it is ours.
 type body struct {
+	// bare says that the kind has no conditions: they are known here, and told as Events, but not written.
+	bare       bool
 	Conditions []metav1.Condition            `json:"conditions,omitempty"`
 	Targets    []v1alpha1.PolicyTargetStatus `json:"targets,omitempty"`
 	Replicas   *v1alpha1.ReplicasStatus      `json:"replicas,omitempty"`
@@ -29,6 +32,8 @@ func bodyOf(o client.Object) body {
 		return body{Conditions: o.Status.Conditions, Replicas: o.Status.Replicas, Addresses: o.Status.Addresses}
 	case *v1alpha1.RateLimitPolicy:
 		return body{Conditions: o.Status.Conditions, Targets: o.Status.Targets, Replicas: o.Status.Replicas}
+	case *networkingv1.Ingress:
+		return body{bare: true, Addresses: ingressAddresses(o)}
 	}
 	return body{}
 }
@@ -36,7 +41,7 @@ func bodyOf(o client.Object) body {
 // bodyWithout returns the status that a report and what came of applying it make, without transition times and what depends on the
 // replicas.
 func bodyWithout(r *status.Report, fault string) body {
-	return body{Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
+	return body{bare: isBare(r.Kind), Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
 }
 
 // programmed decides the condition that a translation had to leave open.
@@ -58,7 +63,7 @@ func programmed(conditions []metav1.Condition, fault string) []metav1.Condition 
 // since returns b with transition times: a condition keeps that of before unless its status is another.
 func (b body) since(before body, now metav1.Time) body {
 	out := body{
-		Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets),
+		bare: b.bare, Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets),
 		Replicas: b.Replicas, Addresses: b.Addresses,
 	}
 	for i := range out.Targets {
@@ -93,6 +98,9 @@ func (b body) of(ref v1alpha1.TargetRef) []metav1.Condition {
 // same reports whether b says what o says. Conditions of o that b does not have are somebody else's, unless b has none
 // at all: then it differs from every status.
 func (b body) same(o body) bool {
+	if b.bare {
+		return slices.Equal(b.Addresses, o.Addresses)
+	}
 	if len(b.Conditions) == 0 {
 		return len(o.Conditions) == 0 && len(o.Targets) == 0
 	}

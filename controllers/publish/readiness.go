@@ -69,6 +69,9 @@ func (w *Writer) bodyFor(wanted *want, o client.Object) body {
 		return b
 	}
 	*ready, b.Replicas = w.judge(wanted, b, o)
+	if b.bare {
+		b.Addresses = w.addressesFor(wanted.report, *ready, o)
+	}
 	return b
 }
 

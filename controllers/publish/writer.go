@@ -4,6 +4,7 @@ package publish
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,8 @@ type Writer struct {
 	changes  workqueue.TypedRateLimitingInterface[status.Object] // nil unless Run runs
 	// awaited are the objects that not all replicas serve, as far as is known.
 	awaited map[status.Object]struct{}
+	// told are the refusals of objects whose kind has no conditions, as they were told last.
+	told map[status.Object][]metav1.Condition
 	// addresses are those that were written last.
 	addresses []v1alpha1.Address
 }
@@ -170,6 +173,7 @@ func (w *Writer) start() workqueue.TypedRateLimitingInterface[status.Object] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.absorbed, w.wanted, w.awaited = Submission{}, map[status.Object]*want{}, map[status.Object]struct{}{}
+	w.told = map[status.Object][]metav1.Condition{}
 	w.addresses = w.Addresses()
 	w.changes = workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[status.Object](firstRetry, lastRetry))
@@ -262,12 +266,15 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 	if wanted.written != nil {
 		before = wanted.written.body
 	}
-	after := body{}
+	after := body{bare: before.bare}
 	if wanted.report != nil {
 		if after = w.bodyFor(&wanted, cached); w.isEarly(key, &wanted, after) {
 			return nil
 		}
 		after = after.since(before, metav1.NewTime(w.Now()))
+	}
+	if after.bare {
+		w.tell(key, cached, after)
 	}
 	if after.same(before) {
 		return nil
@@ -281,7 +288,9 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 		return err
 	}
 	w.remember(key, wanted.report, &written{resourceVersion: version, body: after})
-	w.refuse(cached, before, after)
+	if !after.bare {
+		w.refuse(cached, before, after)
+	}
 	return nil
 }
 
@@ -296,6 +305,7 @@ func (w *Writer) look(key status.Object, cached client.Object) (now want, ok boo
 	if cached == nil {
 		if wanted.report == nil {
 			delete(w.wanted, key)
+			delete(w.told, key)
 		}
 		return now, false
 	}
@@ -329,11 +339,14 @@ const maxNote = 1024
 
 // refuse emits an event for each condition that has become false, or is false for another reason than before.
 func (w *Writer) refuse(o client.Object, before, after body) {
-	for _, c := range after.Conditions {
-		if !isRefusal(c) {
-			continue
-		}
-		old := find(before.Conditions, c.Type)
+	refused := slices.DeleteFunc(slices.Clone(after.Conditions), func(c metav1.Condition) bool { return !isRefusal(c) })
+	w.warn(o, before.Conditions, refused)
+}
+
+// warn emits an event for each of some conditions, unless it had this status and reason before.
+func (w *Writer) warn(o client.Object, before, now []metav1.Condition) {
+	for _, c := range now {
+		old := find(before, c.Type)
 		if old != nil && old.Status == c.Status && old.Reason == c.Reason {
 			continue
 		}

@@ -58,7 +58,7 @@ func (j *job) cluster(b *v1alpha1.Backend) *snapshot.Cluster {
 	}
 	name := types.NamespacedName{Namespace: b.Namespace, Name: b.Service}
 	if name.Namespace == "" {
-		name.Namespace = j.route.Namespace
+		name.Namespace = j.self.Namespace
 	}
 	if !j.options.watches(name.Namespace) {
 		j.notResolved(namespaceNotWatched(name))
@@ -66,7 +66,7 @@ func (j *job) cluster(b *v1alpha1.Backend) *snapshot.Cluster {
 	}
 	// Permission comes first: without it, not even what exists is told.
 	if !j.permitted(name) {
-		j.notResolved(refNotPermitted(name, j.route.Namespace))
+		j.notResolved(refNotPermitted(name, j.self.Namespace))
 		return nil
 	}
 	s, ok := j.service(name)

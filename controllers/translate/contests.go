@@ -5,6 +5,8 @@ package translate
 type contests[K, C comparable] struct {
 	// compare is negative when a precedes b. It never returns 0 for different claims.
 	compare func(a, b C) int
+	// partial, if not nil, says that a claim asks for less than all of k: if it holds k, it leaves something to those that ask for all.
+	partial func(k K, c C) bool
 	held    map[K]contest[C]
 	// open are those whose holder has left or was overtaken since the last settlement.
 	open map[K]struct{}
@@ -34,6 +36,7 @@ func (t *contests[K, C]) enter(k K, c C) {
 		t.open[k] = struct{}{}
 	default:
 		now.add(c)
+		t.reopen(k, now)
 	}
 	t.held[k] = now
 }
@@ -47,6 +50,7 @@ func (t *contests[K, C]) withdraw(k K, c C) {
 		t.open[k] = struct{}{}
 	} else {
 		delete(now.others, c)
+		t.reopen(k, now)
 	}
 	if now.holder == nobody && len(now.others) == 0 {
 		delete(t.held, k)
@@ -54,6 +58,18 @@ func (t *contests[K, C]) withdraw(k K, c C) {
 		return
 	}
 	t.held[k] = now
+}
+
+// reopen opens a contest in which it matters to others who comes behind the holder.
+func (t *contests[K, C]) reopen(k K, now contest[C]) {
+	if t.isPartial(k, now.holder) {
+		t.open[k] = struct{}{}
+	}
+}
+
+func (t *contests[K, C]) isPartial(k K, c C) bool {
+	var nobody C
+	return t.partial != nil && c != nobody && t.partial(k, c)
 }
 
 // settle decides the open contests and tells everyone who takes part in one of them.
@@ -84,6 +100,24 @@ func (t *contests[K, C]) decide(c *contest[C]) {
 
 // holder returns who holds k. It is for settled contests.
 func (t *contests[K, C]) holder(k K) C { return t.held[k].holder }
+
+// above returns who has of k what c asks for: c itself if nobody, and whether that is all of it. It is for settled contests.
+func (t *contests[K, C]) above(k K, c C) (by C, all bool) {
+	now := t.held[k]
+	if now.holder == c || !t.isPartial(k, now.holder) || t.isPartial(k, c) {
+		return now.holder, true
+	}
+	first := c
+	for o := range now.others {
+		if !t.isPartial(k, o) && t.compare(o, first) < 0 {
+			first = o
+		}
+	}
+	if first != c {
+		return first, true
+	}
+	return now.holder, false
+}
 
 func (c *contest[C]) add(claim C) {
 	if c.others == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -108,6 +109,10 @@ func (g *golden) add(t *testing.T, doc []byte) {
 		// Only comments.
 	case "GatewayRoute":
 		g.Routes = append(g.Routes, decode[v1alpha1.GatewayRoute](t, doc))
+	case "Ingress":
+		g.Ingresses = append(g.Ingresses, decode[networkingv1.Ingress](t, doc))
+	case "IngressClass":
+		g.IngressClasses = append(g.IngressClasses, decode[networkingv1.IngressClass](t, doc))
 	case "RateLimitPolicy":
 		g.Policies = append(g.Policies, decode[v1alpha1.RateLimitPolicy](t, doc))
 	case "Service":
@@ -193,6 +198,8 @@ func decode[T any](t *testing.T, doc []byte) *T {
 
 func (g *golden) shuffle(r *rand.Rand) {
 	shuffle(r, g.Routes)
+	shuffle(r, g.Ingresses)
+	shuffle(r, g.IngressClasses)
 	shuffle(r, g.Policies)
 	shuffle(r, g.Services)
 	shuffle(r, g.Grants)

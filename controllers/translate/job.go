@@ -3,7 +3,6 @@ package translate
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -15,19 +14,19 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// translation is what one GatewayRoute means. It is a function of the route, of what its dependencies name, and of the
+// translation is what one object means. It is a function of the object, of what its dependencies name, and of the
 // options.
 type translation struct {
-	// rules are sealed, one a rule of the route.
+	// rules are sealed, one a rule of a GatewayRoute or a path of an Ingress.
 	rules []*snapshot.Route
-	// widened are the indexes of rules with a match that could not be built.
-	widened []int
+	// ranks are those of rules, by index, that are not of rank 0. At most one is last, and it is the last.
+	ranks map[int]rank
 	// clusters are those that the rules refer to, each once.
 	clusters []*snapshot.Cluster
 	// dependencies are what was looked at, found or not.
 	dependencies []dependency
-	// tls is what the route asks for the connections to its hosts.
-	tls tlsClaim
+	// tls is what the object asks for the connections to its hosts.
+	tls []tlsClaim
 	// secrets are those that were looked at, found or not; refs the values that filters need of them.
 	secrets []types.NamespacedName
 	refs    []snapshot.Ref
@@ -51,18 +50,14 @@ type environment struct {
 type job struct {
 	*environment
 	translation
+	// self is the object at work; route is the object itself if it is a GatewayRoute.
+	self  status.Ref
 	route *v1alpha1.GatewayRoute
 	// rule is what messages call the rule at work.
 	rule string
 }
 
-// translate says what a route means.
-func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
-	j := job{environment: e, route: r}
-	j.run()
-	return j.translation
-}
-
+// run translates a GatewayRoute.
 func (j *job) run() {
 	hosts, something := j.hosts()
 	j.secure(hosts)
@@ -92,7 +87,7 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	body, limited := j.maxRequestBody(rule.Limits, at.Child("limits", "requestBody"))
 	out.Matches = matches
 	if !matchable {
-		j.widened = append(j.widened, len(j.rules))
+		j.setRank(widened)
 	}
 	if !matchable || !filterable || !servable || !bounded || !limited {
 		out.Reject = unresolved
@@ -101,6 +96,14 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	out.Filters = append(filters, j.redirectHTTP()...)
 	out.Backends, out.Timeouts, out.MaxRequestBody = backends, timeouts, body
 	j.refer(clusters)
+}
+
+// setRank sets the rank of the rule at work.
+func (j *job) setRank(k rank) {
+	if j.ranks == nil {
+		j.ranks = map[int]rank{}
+	}
+	j.ranks[len(j.rules)] = k
 }
 
 // refer notes clusters that the route uses.
@@ -155,8 +158,8 @@ func (j *job) maxRequestBody(l *v1alpha1.Limits, at *field.Path) (int64, bool) {
 
 func (j *job) origin(at *field.Path) snapshot.Origin {
 	return snapshot.Origin{
-		Kind: v1alpha1.KindGatewayRoute, Namespace: j.route.Namespace, Name: j.route.Name,
-		Generation: j.route.Generation, Field: at.String(),
+		Kind: j.self.Kind, Namespace: j.self.Namespace, Name: j.self.Name,
+		Generation: j.self.Generation, Field: at.String(),
 	}
 }
 
@@ -174,21 +177,13 @@ func (j *job) service(name types.NamespacedName) (*service, bool) {
 	return s, ok
 }
 
-// permitted reports whether the route may refer to a Service.
+// permitted reports whether the object may refer to a Service.
 func (j *job) permitted(name types.NamespacedName) bool {
-	if name.Namespace == j.route.Namespace {
+	if name.Namespace == j.self.Namespace {
 		return true
 	}
 	j.dependOn(dependency{Namespace: name.Namespace})
-	return j.catalog.permits(j.route.Namespace, name)
-}
-
-// ruleName is how a rule is known within its route. Names start with a letter, so that no index is one.
-func ruleName(rule *v1alpha1.Rule, index int) string {
-	if rule.Name != "" {
-		return string(rule.Name)
-	}
-	return strconv.Itoa(index)
+	return j.catalog.permits(j.self.Namespace, name)
 }
 
 // hostnames returns the hosts of a route in lower case, each once.

@@ -126,31 +126,49 @@ func hostnamesCovering(host string) []string {
 // hostnames are all hosts.
 func (j *job) hosts() (permitted []string, something bool) {
 	all := hostnames(j.route)
-	if j.permissions.byHost == nil {
-		return all, true
-	}
-	namespace := j.route.Namespace
-	if j.permissions.selects {
-		j.dependOn(dependency{Name: namespace})
-	}
-	known, found := j.catalog.namespaces[namespace]
 	claimed := all
 	if len(all) == 0 {
 		claimed = anyHost
 	}
+	permitted = j.permittedHosts(claimed, "a route without hostnames")
+	something = len(permitted) > 0
+	if len(all) == 0 {
+		permitted = nil
+	}
+	return permitted, something
+}
+
+// permittedHosts returns those of some hosts, empty for all, that the namespace at work may claim, and says that it may not
+// claim the others. Claimant is what claims all hosts.
+func (j *job) permittedHosts(claimed []string, claimant string) (permitted []string) {
+	if j.permissions.byHost == nil {
+		return claimed
+	}
+	namespace := j.self.Namespace
+	if j.permissions.selects {
+		j.dependOn(dependency{Name: namespace})
+	}
+	known, found := j.catalog.namespaces[namespace]
 	var refused []string
 	for _, host := range claimed {
-		if !j.permissions.may(namespace, known, found, host) {
+		if j.permissions.may(namespace, known, found, host) {
+			permitted = append(permitted, host)
+		} else {
 			refused = append(refused, host)
 		}
 	}
-	if len(refused) > 0 {
-		j.notAccepted(hostsNotPermitted(namespace, refused, j.permissions.selects && !found))
+	stranger := j.permissions.selects && !found
+	if slices.Contains(refused, "") {
+		refused = slices.DeleteFunc(refused, func(h string) bool { return h == "" })
+		j.notAccepted(allHostsNotPermitted(namespace, claimant, stranger))
 	}
-	return slices.DeleteFunc(all, func(h string) bool { return slices.Contains(refused, h) }), len(refused) < len(claimed)
+	if len(refused) > 0 {
+		j.notAccepted(hostsNotPermitted(namespace, refused, stranger))
+	}
+	return permitted
 }
 
 // withhold leaves nothing to serve of a route that may claim no host: in a snapshot, a rule without hosts is for all.
 func (j *job) withhold() {
-	j.rules, j.widened, j.clusters, j.refs = nil, nil, nil, nil
+	j.rules, j.ranks, j.clusters, j.refs = nil, nil, nil, nil
 }

@@ -40,19 +40,22 @@ func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) 
 	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
 }
 
-// hostsNotPermitted speaks of hostnames, or of all hosts if there is one that is empty. Of a stranger it is not known which
-// labels its namespace has.
+// hostsNotPermitted speaks of hostnames. Of a stranger it is not known which labels its namespace has.
 func hostsNotPermitted(namespace string, hosts []string, stranger bool) status.Problem {
-	why := ""
-	if stranger {
-		why = ", whose labels are not known,"
-	}
-	if hosts[0] == "" {
-		return problem(v1alpha1.ReasonHostNotPermitted,
-			"This installation does not permit namespace %s%s to claim all hosts, as a route without hostnames does.", namespace, why)
-	}
 	return problem(v1alpha1.ReasonHostNotPermitted,
-		"This installation does not permit namespace %s%s to claim %s.", namespace, why, longList(hosts))
+		"This installation does not permit namespace %s%s to claim %s.", namespace, ofStranger(stranger), longList(hosts))
+}
+
+func allHostsNotPermitted(namespace, claimant string, stranger bool) status.Problem {
+	return problem(v1alpha1.ReasonHostNotPermitted,
+		"This installation does not permit namespace %s%s to claim all hosts, as %s does.", namespace, ofStranger(stranger), claimant)
+}
+
+func ofStranger(stranger bool) string {
+	if stranger {
+		return ", whose labels are not known,"
+	}
+	return ""
 }
 
 // longList names as many hosts as a message should have and counts the others.
@@ -82,10 +85,10 @@ func unsupportedTLSVersion(v v1alpha1.TLSVersion) status.Problem {
 		"spec.tls.minVersion: this version of Penstock does not know %q; clients have to use %s.", v, snapshot.TLS13)
 }
 
-func tlsConflicted(winner types.NamespacedName, hosts []string) status.Problem {
+func tlsConflicted(winner subject, hosts []string) status.Problem {
 	return problem(v1alpha1.ReasonConflicted,
-		"GatewayRoute %s, which takes precedence, asks for another Secret or version of TLS for %s: its policy holds, for this route too.",
-		winner, shortList(hosts))
+		"%s %s, which takes precedence, asks for another Secret or version of TLS for %s: its policy holds, for this route too.",
+		winner.kind(), nameOf(winner), shortList(hosts))
 }
 
 func weightless(subject string, at *field.Path) status.Problem {
@@ -130,8 +133,13 @@ func shadowed(lost []shadow, entirely bool) status.Problem {
 	}
 	rule, at := lost[0].where()
 	winner, _ := lost[0].by.where()
-	return problem(reason, "Rule %s gets no request by %s on %s: rule %s of GatewayRoute %s has an equal match and takes precedence.",
-		rule, at, hostList(lost), winner, nameOf(lost[0].by.route.object))
+	depth := ""
+	if lost[0].partly {
+		depth = ", where a name has one label more"
+	}
+	by := lost[0].by.route.object
+	return problem(reason, "Rule %s gets no request by %s on %s%s: rule %s of %s %s has an equal match and takes precedence.",
+		rule, at, hostList(lost), depth, winner, by.kind(), nameOf(by))
 }
 
 func hostList(lost []shadow) string {

@@ -9,29 +9,49 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 	"github.com/penstock/penstock/proxy/yield"
 )
 
-// route is one GatewayRoute of the class and what became of it. It lives as long as the object does.
+// subject is an object of one of the front ends, which all come to the same: translations, and claims to hosts. What there
+// is to tell apart is here.
+type subject interface {
+	metav1.Object
+	kind() string
+	// place is that of the object.
+	place() string
+	// idPrefix is what the IDs of its rules start with, before the name of the rule.
+	idPrefix() string
+	// meansWhat reports whether it means what an earlier form of the same object did.
+	meansWhat(earlier subject) bool
+	// translate says what it means.
+	translate(*environment) translation
+	// matchField is the path of a match below that of its rule.
+	matchField(rule, match int) string
+	// tlsField is the path of a wish for TLS.
+	tlsField(claim int) string
+	// oneLabel says that wildcards stand for one label.
+	oneLabel() bool
+}
+
+// route is one object that is served and what became of it. It lives as long as the object does.
 type route struct {
 	// object may be replaced by a later form of the same object.
-	object *v1alpha1.GatewayRoute
+	object subject
 	// place is that of the object.
 	place string
 	translation
-	shape shape
+	shapes []shape
 }
 
-// routeSet is the routes of the class, their translations and what these share.
+// roster is the objects of one front end that are served, by name.
+type roster map[types.NamespacedName]*route
+
+// routeSet is the objects that are served, whatever their front end, their translations and what these share.
 type routeSet struct {
 	*environment
-	// objects are the GatewayRoutes of every class.
-	objects  tracker[*v1alpha1.GatewayRoute]
-	byName   map[types.NamespacedName]*route
 	rules    radix.Builder[snapshot.Route]
 	clusters *clusterSet
 	claims   *contests[claimKey, claim]
@@ -43,12 +63,12 @@ type routeSet struct {
 }
 
 func newRouteSet(e *environment, reports *reports) *routeSet {
+	claims := newContests[claimKey](compareClaims)
+	claims.partial = oneLabelOf
 	return &routeSet{
 		environment: e,
-		objects:     tracker[*v1alpha1.GatewayRoute]{},
-		byName:      map[types.NamespacedName]*route{},
 		clusters:    newClusterSet(),
-		claims:      newContests[claimKey](compareClaims),
+		claims:      claims,
 		tls:         newTLSSet(e.options, e.secrets),
 		users:       dependents[dependency, *route]{},
 		reports:     reports,
@@ -57,42 +77,33 @@ func newRouteSet(e *environment, reports *reports) *routeSet {
 	}
 }
 
-// put takes the present form of a GatewayRoute, nil for none. It reports whether that is another one than before.
-func (s *routeSet) put(name types.NamespacedName, object *v1alpha1.GatewayRoute) bool {
-	if !s.objects.put(name, object) {
-		return false
-	}
-	r := s.byName[name]
-	serves := object != nil && object.Spec.ClassName == s.options.ClassName
-	if r != nil && serves && sameObject(r.object, object) {
-		if !sameSpec(r.object, object, &r.object.Spec, &object.Spec) {
+// put takes the present form of an object of a front end; nil if there is none, or none that is served.
+func (s *routeSet) put(in roster, name types.NamespacedName, object subject) {
+	r := in[name]
+	if r != nil && object != nil && sameObject(r.object, object) {
+		if !object.meansWhat(r.object) {
 			s.outdated[r] = struct{}{}
 		}
 		r.object = object
-		return true
+		return
 	}
 	if r != nil {
-		s.remove(name, r)
+		s.remove(r)
+		delete(in, name)
 	}
-	if serves {
-		s.add(name, object)
+	if object != nil {
+		r = &route{object: object, place: object.place()}
+		in[name] = r
+		s.outdated[r] = struct{}{}
 	}
-	return true
 }
 
-func (s *routeSet) add(name types.NamespacedName, object *v1alpha1.GatewayRoute) {
-	r := &route{object: object, place: placeOf(object)}
-	s.byName[name] = r
-	s.outdated[r] = struct{}{}
-}
-
-func (s *routeSet) remove(name types.NamespacedName, r *route) {
+func (s *routeSet) remove(r *route) {
 	s.unlink(r)
 	s.withdraw(r)
 	s.tls.withdraw(r, r.tls)
 	s.replace(r, translation{})
-	s.reports.drop(v1alpha1.KindGatewayRoute, name)
-	delete(s.byName, name)
+	s.reports.drop(r.object.kind(), nameOf(r.object))
 	delete(s.outdated, r)
 }
 
@@ -129,16 +140,16 @@ func (s *routeSet) settle() {
 
 // renew translates a route again and puts the new translation in the place of the old one.
 func (s *routeSet) renew(r *route) {
-	fresh := s.translate(r.object)
+	fresh := r.object.translate(s.environment)
 	keepEqual(fresh.rules, r.rules)
 	s.unlink(r)
 	before := r.tls
 	s.replace(r, fresh)
 	s.link(r)
 	s.tls.renew(r, before)
-	if now := shapeOf(r); !now.equal(r.shape) {
+	if now := shapesOf(r); !slices.EqualFunc(now, r.shapes, shape.equal) {
 		s.withdraw(r)
-		r.shape = now
+		r.shapes = now
 		s.enter(r)
 	}
 	s.unjudged[r] = struct{}{}
@@ -161,20 +172,42 @@ func (s *routeSet) replace(r *route, fresh translation) {
 	}
 }
 
-// listed yields the rules of a route and their keys in the snapshot. Rules with a widened match come last, so that among
-// equal matches they are the last to be tried.
+// listed yields the rules of a route and their keys in the snapshot.
 func (r *route) listed() iter.Seq2[string, *snapshot.Route] {
 	return func(yield func(string, *snapshot.Route) bool) {
 		for i, rule := range r.rules {
-			key := r.place + fmt.Sprintf("%04d", i)
-			if slices.Contains(r.widened, i) {
-				key = "widened " + key
-			}
-			if !yield(key, rule) {
+			if !yield(r.ranks[i].before()+r.place+ordinal(i), rule) {
 				return
 			}
 		}
 	}
+}
+
+// ordinal is an index as a text to compare. Only an Ingress has thousands of rules.
+func ordinal(i int) string {
+	if i < 10_000 {
+		return fmt.Sprintf("%04d", i)
+	}
+	return fmt.Sprintf("~%09d", i)
+}
+
+// rank says which of equal matches is tried first, before age does. The zero value is that of nearly all rules.
+type rank int
+
+const (
+	_ rank = iota
+	// widened rules have a match that could not be built: they take nothing from an equal one.
+	widened
+	// last rules are for requests that nothing else matches.
+	last
+)
+
+// before is what keys of rules of a rank start with. Places start with a digit.
+func (r rank) before() string { return [...]string{"", "widened ", "without match "}[r] }
+
+// has reports whether a rule is of rank k.
+func (t *translation) has(k rank) bool {
+	return slices.Contains(slices.Collect(maps.Values(t.ranks)), k)
 }
 
 // keepEqual replaces each rule by the old one in its place if they are equal.
@@ -214,14 +247,14 @@ func (s *routeSet) withdraw(r *route) {
 
 // judge says in a status what became of a route.
 func (s *routeSet) judge(r *route) {
-	o := r.object
+	generation := r.object.GetGeneration()
 	fresh := &Status{
-		Ref: refOf(v1alpha1.KindGatewayRoute, o),
+		Ref: refOf(r.object.kind(), r.object),
 		Conditions: []metav1.Condition{
-			status.Accepted(o.Generation, slices.Concat(r.accepted, s.tls.conflicts(r), s.shadows(r))...),
-			status.ResolvedRefs(o.Generation, slices.Concat(r.resolved, r.remarks)...),
+			status.Accepted(generation, slices.Concat(r.accepted, s.tls.conflicts(r), s.shadows(r))...),
+			status.ResolvedRefs(generation, slices.Concat(r.resolved, r.remarks)...),
 			r.programmed(),
-			status.NotReported(o.Generation),
+			status.NotReported(generation),
 		},
 	}
 	s.reports.keep(fresh)
@@ -230,9 +263,9 @@ func (s *routeSet) judge(r *route) {
 // programmed leaves it to whoever applies the snapshot to say that a route is served, unless there is nothing of it there.
 func (r *route) programmed() metav1.Condition {
 	if len(r.rules) == 0 {
-		return status.NotProgrammed(r.object.Generation, "Nothing of the route is served.")
+		return status.NotProgrammed(r.object.GetGeneration(), "Nothing of the route is served.")
 	}
-	return status.ProgrammingPending(r.object.Generation)
+	return status.ProgrammingPending(r.object.GetGeneration())
 }
 
 func refOf(kind string, o metav1.Object) status.Ref {

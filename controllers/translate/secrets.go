@@ -219,14 +219,14 @@ func (j *job) secret(name types.NamespacedName) (*secret, string) {
 	return j.environment.secrets.find(name)
 }
 
-// resolve finds the values that a filter of subject names; where it names no namespace, in that of the route. It reports
+// resolve finds the values that a filter of subject names; where it names no namespace, in that of the object. It reports
 // whether all are there.
 func (j *job) resolve(subject string, refs []snapshot.Ref, at *field.Path) bool {
 	usable := true
 	for _, ref := range refs {
-		ref.Namespace = cmp.Or(ref.Namespace, j.route.Namespace)
+		ref.Namespace = cmp.Or(ref.Namespace, j.self.Namespace)
 		// No grant permits it: whoever may write a route could read the Secrets of others.
-		if ref.Namespace != j.route.Namespace {
+		if ref.Namespace != j.self.Namespace {
 			j.notResolved(secretNotPermitted(subject, at, secretOf(ref)))
 			usable = false
 			continue

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
 	"github.com/penstock/penstock/controllers/status"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -30,38 +28,49 @@ type claimKey struct {
 // claim is the wish of one rule for a pair.
 type claim struct {
 	route *route
-	// rule and match are indexes.
+	// rule and match are indexes; lastRule is that of a rule of rank last.
 	rule, match int32
 }
 
+// lastRule is behind every index.
+const lastRule = 1 << 30
+
 func compareClaims(a, b claim) int {
 	return cmp.Or(
+		cmp.Compare(a.rule/lastRule, b.rule/lastRule),
 		strings.Compare(a.route.place, b.route.place),
 		cmp.Compare(a.rule, b.rule),
 		cmp.Compare(a.match, b.match),
 	)
 }
 
-// shape is all that contests and their losers see of a route: its hosts, and the name and matches of each rule.
-type shape struct {
-	hosts   []string
-	names   []string
-	matches [][]matchDigest
+// oneLabelOf says that a claim of an Ingress to a wildcard is not for names with several labels in its place.
+func oneLabelOf(k claimKey, c claim) bool {
+	return strings.HasPrefix(k.host, "*.") && c.route.object.oneLabel()
 }
 
-// shapeOf leaves out widened matches: they give way to any equal one.
-func shapeOf(r *route) shape {
-	var s shape
+// shape is all that contests and their losers see of a rule.
+type shape struct {
+	hosts   []string
+	name    string
+	matches []matchDigest
+	last    bool
+}
+
+// shapesOf leaves out widened matches: they give way to any equal one.
+func shapesOf(r *route) []shape {
+	out := make([]shape, len(r.rules))
 	for i, rule := range r.rules {
-		s.hosts = rule.Hosts
-		s.names = append(s.names, rule.ID)
-		var digests []matchDigest
-		if !slices.Contains(r.widened, i) {
-			digests = digestsOf(rule.Matches)
+		out[i] = shape{hosts: rule.Hosts, name: rule.ID, last: r.ranks[i] == last}
+		if r.ranks[i] != widened {
+			out[i].matches = digestsOf(rule.Matches)
 		}
-		s.matches = append(s.matches, digests)
 	}
-	return s
+	return out
+}
+
+func (s shape) equal(o shape) bool {
+	return s.name == o.name && s.last == o.last && slices.Equal(s.hosts, o.hosts) && slices.Equal(s.matches, o.matches)
 }
 
 func digestsOf(matches []snapshot.Match) []matchDigest {
@@ -72,29 +81,39 @@ func digestsOf(matches []snapshot.Match) []matchDigest {
 	return out
 }
 
-func (s shape) equal(o shape) bool {
-	return slices.Equal(s.hosts, o.hosts) && slices.Equal(s.names, o.names) &&
-		slices.EqualFunc(s.matches, o.matches, slices.Equal[[]matchDigest])
-}
-
 var anyHost = []string{""}
 
 // claims yields what r claims: each pair of host and match once a rule.
 func (r *route) claims() iter.Seq2[claimKey, claim] {
-	hosts := r.shape.hosts
+	return func(yield func(claimKey, claim) bool) {
+		for i := range r.shapes {
+			rule := int32(i)
+			if r.shapes[i].last {
+				rule = lastRule
+			}
+			for key, match := range r.shapes[i].pairs() {
+				if !yield(key, claim{route: r, rule: rule, match: int32(match)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// pairs yields each pair of host and match once, with the index of the first such match.
+func (s *shape) pairs() iter.Seq2[claimKey, int] {
+	hosts := s.hosts
 	if len(hosts) == 0 {
 		hosts = anyHost
 	}
-	return func(yield func(claimKey, claim) bool) {
-		for i, matches := range r.shape.matches {
-			for k, digest := range matches {
-				if slices.Contains(matches[:k], digest) {
-					continue
-				}
-				for _, host := range hosts {
-					if !yield(claimKey{host: host, match: digest}, claim{route: r, rule: int32(i), match: int32(k)}) {
-						return
-					}
+	return func(yield func(claimKey, int) bool) {
+		for k, digest := range s.matches {
+			if slices.Contains(s.matches[:k], digest) {
+				continue
+			}
+			for _, host := range hosts {
+				if !yield(claimKey{host: strings.TrimSuffix(host, everyHost), match: digest}, k) {
+					return
 				}
 			}
 		}
@@ -143,37 +162,45 @@ type shadow struct {
 	claim
 	host string
 	by   claim
+	// partly says that it is lost only for names with one label in the place of the host's wildcard.
+	partly bool
+}
+
+// like reports whether two shadows differ in nothing but the host.
+func (s shadow) like(o shadow) bool {
+	return s.claim == o.claim && s.by == o.by && s.partly == o.partly
 }
 
 // shadows returns a problem for each match that loses, or several where its hosts lose to different rules.
 func (s *routeSet) shadows(r *route) []status.Problem {
 	var lost []shadow
-	won := 0
+	won := false
 	for key, c := range r.claims() {
-		if by := s.claims.holder(key); by.route != r || by.rule != c.rule {
-			lost = append(lost, shadow{claim: c, host: key.host, by: by})
-		} else {
-			won++
+		by, all := s.claims.above(key, c)
+		own := by.route == r && by.rule == c.rule
+		won = won || own || !all
+		if !own {
+			lost = append(lost, shadow{claim: c, host: key.host, by: by, partly: !all})
 		}
 	}
 	var out []status.Problem
 	for len(lost) > 0 {
 		n := 1
-		for n < len(lost) && lost[n].claim == lost[0].claim && lost[n].by == lost[0].by {
+		for n < len(lost) && lost[n].like(lost[0]) {
 			n++
 		}
-		out = append(out, shadowed(lost[:n], won == 0 && len(r.widened) == 0))
+		out = append(out, shadowed(lost[:n], !won && !r.has(widened)))
 		lost = lost[n:]
 	}
 	return out
 }
 
-// where names a claim's rule and match within its route.
+// where names a claim's rule and match within its object.
 func (c claim) where() (rule, at string) {
-	spec := &c.route.object.Spec.Rules[c.rule]
-	path := field.NewPath("spec", "rules").Index(int(c.rule))
-	if len(spec.Matches) > 0 {
-		path = path.Child("matches").Index(int(c.match))
+	r, index := c.route, int(c.rule)
+	if index == lastRule {
+		index = len(r.rules) - 1
 	}
-	return ruleName(spec, int(c.rule)), path.String()
+	found := r.rules[index]
+	return strings.TrimPrefix(found.ID, r.object.idPrefix()), found.Origin.Field + r.object.matchField(index, int(c.match))
 }

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -28,7 +29,7 @@ type security struct {
 	minVersion snapshot.TLSVersion
 }
 
-// tlsClaim is the wish of one route for its hosts; the zero value of one that has none.
+// tlsClaim is a wish of one object for some of its hosts.
 type tlsClaim struct {
 	hosts []string
 	security
@@ -44,8 +45,14 @@ func (j *job) secure(hosts []string) {
 	if want == nil || len(hosts) == 0 {
 		return
 	}
-	name := types.NamespacedName{Namespace: j.route.Namespace, Name: want.SecretName}
-	j.tls = tlsClaim{hosts: hosts, security: security{secret: name, minVersion: j.minVersion(want.MinVersion)}}
+	name := types.NamespacedName{Namespace: j.self.Namespace, Name: want.SecretName}
+	j.claimTLS(tlsClaim{hosts: hosts, security: security{secret: name, minVersion: j.minVersion(want.MinVersion)}})
+}
+
+// claimTLS adds a claim, and says what is wrong with the certificate.
+func (j *job) claimTLS(c tlsClaim) {
+	j.tls = append(j.tls, c)
+	name := c.secret
 	found, why := j.secret(name)
 	if found == nil {
 		j.notResolved(invalidCertificate(why))
@@ -56,7 +63,7 @@ func (j *job) secure(hosts []string) {
 		j.notResolved(unusableCertificate(name, err))
 		return
 	}
-	mismatched := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return leaf.VerifyHostname(h) == nil })
+	mismatched := slices.DeleteFunc(slices.Clone(c.hosts), func(h string) bool { return leaf.VerifyHostname(h) == nil })
 	if len(mismatched) > 0 {
 		j.remarks = append(j.remarks, nameMismatch(name, mismatched))
 	}
@@ -109,16 +116,28 @@ func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
 
 // tlsSet is the policies of TLS, one a host.
 type tlsSet struct {
-	claims  *contests[string, *route]
+	claims  *contests[string, tlsWish]
 	secrets *secretSet
 	list    radix.Builder[snapshot.TLSPolicy]
 	// touched may have another policy than what is listed.
 	touched map[string]struct{}
 }
 
+// tlsWish is one of the claims of a route.
+type tlsWish struct {
+	route *route
+	index int
+}
+
+func compareTLSWishes(a, b tlsWish) int {
+	return cmp.Or(strings.Compare(a.route.place, b.route.place), cmp.Compare(a.index, b.index))
+}
+
+func (w tlsWish) security() security { return w.route.tls[w.index].security }
+
 func newTLSSet(o Options, secrets *secretSet) *tlsSet {
 	s := &tlsSet{
-		claims:  newContests[string](func(a, b *route) int { return strings.Compare(a.place, b.place) }),
+		claims:  newContests[string](compareTLSWishes),
 		secrets: secrets,
 		touched: map[string]struct{}{},
 	}
@@ -139,54 +158,62 @@ func (s security) policy(host string, origin snapshot.Origin) *snapshot.TLSPolic
 }
 
 // renew puts what a route claims now in the place of what it claimed before.
-func (s *tlsSet) renew(r *route, before tlsClaim) {
-	s.touch(r.tls.hosts) // their policies name the route's generation
-	if r.tls.equal(before) {
+func (s *tlsSet) renew(r *route, before []tlsClaim) {
+	s.touch(r.tls) // their policies name the route's generation
+	if slices.EqualFunc(r.tls, before, tlsClaim.equal) {
 		return
 	}
 	s.withdraw(r, before)
-	for _, host := range r.tls.hosts {
-		s.claims.enter(host, r)
+	for i, c := range r.tls {
+		for _, host := range c.hosts {
+			s.claims.enter(host, tlsWish{r, i})
+		}
 	}
 }
 
 // withdraw takes back what a route claimed.
-func (s *tlsSet) withdraw(r *route, claim tlsClaim) {
-	s.touch(claim.hosts)
-	for _, host := range claim.hosts {
-		s.claims.withdraw(host, r)
+func (s *tlsSet) withdraw(r *route, claims []tlsClaim) {
+	s.touch(claims)
+	for i, c := range claims {
+		for _, host := range c.hosts {
+			s.claims.withdraw(host, tlsWish{r, i})
+		}
 	}
 }
 
-func (s *tlsSet) touch(hosts []string) {
-	for _, host := range hosts {
-		s.touched[host] = struct{}{}
+func (s *tlsSet) touch(claims []tlsClaim) {
+	for _, c := range claims {
+		for _, host := range c.hosts {
+			s.touched[host] = struct{}{}
+		}
 	}
 }
 
-// conflicts returns a problem for each route that decides otherwise about a host of r.
+// conflicts returns a problem for each object that decides otherwise about a host of r, which may be r itself.
 func (s *tlsSet) conflicts(r *route) (out []status.Problem) {
 	lost := map[*route][]string{}
 	var winners []*route
-	for _, host := range r.tls.hosts {
-		by := s.claims.holder(host)
-		if by.tls.security == r.tls.security {
-			continue
+	for _, c := range r.tls {
+		for _, host := range c.hosts {
+			by := s.claims.holder(host)
+			if by.security() == c.security {
+				continue
+			}
+			if lost[by.route] == nil {
+				winners = append(winners, by.route)
+			}
+			lost[by.route] = append(lost[by.route], host)
 		}
-		if lost[by] == nil {
-			winners = append(winners, by)
-		}
-		lost[by] = append(lost[by], host)
 	}
 	for _, by := range winners {
-		out = append(out, tlsConflicted(nameOf(by.object), lost[by]))
+		out = append(out, tlsConflicted(by.object, lost[by]))
 	}
 	return out
 }
 
 // settle decides who holds which host, tells those who take part, and brings the list up to date.
 func (s *tlsSet) settle(tell func(*route)) {
-	s.claims.settle(tell)
+	s.claims.settle(func(w tlsWish) { tell(w.route) })
 	for host := range taken(&s.touched) {
 		s.put(host, s.policy(host))
 	}
@@ -205,13 +232,13 @@ func (s *tlsSet) put(host string, fresh *snapshot.TLSPolicy) {
 
 // policy is what the snapshot should have for a host; nil if nothing.
 func (s *tlsSet) policy(host string) *snapshot.TLSPolicy {
-	r := s.claims.holder(host)
-	if r == nil {
+	w := s.claims.holder(host)
+	if w.route == nil {
 		return nil
 	}
-	return r.tls.policy(host, snapshot.Origin{
-		Kind: v1alpha1.KindGatewayRoute, Namespace: r.object.Namespace, Name: r.object.Name,
-		Generation: r.object.Generation, Field: "spec.tls",
+	o := w.route.object
+	return w.security().policy(host, snapshot.Origin{
+		Kind: o.kind(), Namespace: o.GetNamespace(), Name: o.GetName(), Generation: o.GetGeneration(), Field: o.tlsField(w.index),
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -33,10 +34,13 @@ import (
 // Input is everything that a translation depends on. The order of its lists means nothing; the objects of one list
 // differ in namespace or name. Neither the lists nor the objects may be written once they were handed over.
 type Input struct {
-	Routes   []*v1alpha1.GatewayRoute
-	Policies []*v1alpha1.RateLimitPolicy
-	Services []*corev1.Service
-	Grants   []*gatewayv1beta1.ReferenceGrant
+	Routes    []*v1alpha1.GatewayRoute
+	Ingresses []*networkingv1.Ingress
+	// IngressClasses say, with the names of those that an Ingress has, which of them are served.
+	IngressClasses []*networkingv1.IngressClass
+	Policies       []*v1alpha1.RateLimitPolicy
+	Services       []*corev1.Service
+	Grants         []*gatewayv1beta1.ReferenceGrant
 	// Secrets are at least those that Translator.Secrets names, as far as they exist and can be read.
 	Secrets []*corev1.Secret
 	// Unreadable names Secrets that can't be read, so that it is not known whether they exist: one Secret, or without a
@@ -49,7 +53,8 @@ type Input struct {
 
 // Options are the settings of an installation. Start from DefaultOptions: the zero Options serves nothing.
 type Options struct {
-	// ClassName selects the routes to serve by their spec.className.
+	// ClassName selects the routes to serve by their spec.className, and the Ingresses by an IngressClass of that name or of the
+	// controller that IngressController names.
 	ClassName string
 	// Namespaces are those whose objects the input holds; none: all.
 	Namespaces []string
@@ -105,8 +110,8 @@ func DefaultOptions() Options {
 // Status is what there is to say about one object.
 type Status = status.Report
 
-// Translate returns what the input asks for: a snapshot, and a status for each route of the class and for each policy
-// on them. Statuses are by kind, namespace and name.
+// Translate returns what the input asks for: a snapshot, and a status for each route and Ingress of the class and for each
+// policy on them. Statuses are by kind, namespace and name.
 func Translate(in Input, filters filter.Registry) (*snapshot.Snapshot, *radix.Tree[Status]) {
 	return NewTranslator(filters).Translate(in)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -35,6 +36,8 @@ type memory struct {
 	grants     tracker[*gatewayv1beta1.ReferenceGrant]
 	namespaces tracker[*corev1.Namespace]
 	routes     *routeSet
+	own        *gatewayRoutes
+	ingresses  *ingresses
 	policies   *policySet
 	reports    *reports
 
@@ -44,11 +47,14 @@ type memory struct {
 // Changes are the objects that may have changed since the last translation, by name; nil for one that is gone. Those that
 // have not may be among them.
 type Changes struct {
-	Routes   map[types.NamespacedName]*v1alpha1.GatewayRoute
-	Policies map[types.NamespacedName]*v1alpha1.RateLimitPolicy
-	Services map[types.NamespacedName]*corev1.Service
-	Grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
-	Secrets  map[types.NamespacedName]*corev1.Secret
+	Routes    map[types.NamespacedName]*v1alpha1.GatewayRoute
+	Ingresses map[types.NamespacedName]*networkingv1.Ingress
+	// IngressClasses have a name and no namespace.
+	IngressClasses map[types.NamespacedName]*networkingv1.IngressClass
+	Policies       map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	Services       map[types.NamespacedName]*corev1.Service
+	Grants         map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	Secrets        map[types.NamespacedName]*corev1.Secret
 	// Namespaces have a name and no namespace.
 	Namespaces map[types.NamespacedName]*corev1.Namespace
 	// Unreadable says of names, as Input.Unreadable has them, whether they are among those.
@@ -64,7 +70,8 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status
 		t.memory = newMemory(in.Options, t.filters)
 	}
 	return t.Update(Changes{
-		Routes:     t.routes.objects.changed(in.Routes),
+		Routes:    t.own.objects.changed(in.Routes),
+		Ingresses: t.ingresses.objects.changed(in.Ingresses), IngressClasses: t.ingresses.classes.changed(in.IngressClasses),
 		Policies:   t.policies.objects.changed(in.Policies),
 		Services:   t.services.changed(in.Services),
 		Grants:     t.grants.changed(in.Grants),
@@ -89,10 +96,11 @@ func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status])
 		}
 	}
 	for name, r := range c.Routes {
-		if t.routes.put(name, r) {
+		if t.own.put(name, r) {
 			t.policies.touch(name)
 		}
 	}
+	t.ingresses.update(c.Ingresses, c.IngressClasses)
 	for name, p := range c.Policies {
 		t.policies.put(name, p)
 	}
@@ -158,7 +166,8 @@ func newMemory(o Options, filters filter.Registry) memory {
 		filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
 	}
 	m.routes = newRouteSet(e, m.reports)
-	m.policies = newPolicySet(o.ClassName, m.routes.objects, m.reports)
+	m.own, m.ingresses = newGatewayRoutes(m.routes), newIngresses(m.routes)
+	m.policies = newPolicySet(o.ClassName, m.own.objects, m.reports)
 	return m
 }
 

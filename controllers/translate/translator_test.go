@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
@@ -117,6 +118,8 @@ func checkKept(t *testing.T, before, now outcome) {
 func clone(in Input) Input {
 	out := in
 	out.Routes = cloneAll(in.Routes, (*v1alpha1.GatewayRoute).DeepCopy)
+	out.Ingresses = cloneAll(in.Ingresses, (*networkingv1.Ingress).DeepCopy)
+	out.IngressClasses = cloneAll(in.IngressClasses, (*networkingv1.IngressClass).DeepCopy)
 	out.Policies = cloneAll(in.Policies, (*v1alpha1.RateLimitPolicy).DeepCopy)
 	out.Services = cloneAll(in.Services, (*corev1.Service).DeepCopy)
 	out.Secrets = cloneAll(in.Secrets, (*corev1.Secret).DeepCopy)

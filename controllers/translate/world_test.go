@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,10 +31,13 @@ type world struct {
 	fromFiles bool
 	made      int64
 	routes    map[types.NamespacedName]*v1alpha1.GatewayRoute
-	policies  map[types.NamespacedName]*v1alpha1.RateLimitPolicy
-	services  map[types.NamespacedName]*corev1.Service
-	grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
-	secrets   map[types.NamespacedName]*corev1.Secret
+	ingresses map[types.NamespacedName]*networkingv1.Ingress
+	// classes have a name and no namespace.
+	classes  map[types.NamespacedName]*networkingv1.IngressClass
+	policies map[types.NamespacedName]*v1alpha1.RateLimitPolicy
+	services map[types.NamespacedName]*corev1.Service
+	grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
+	secrets  map[types.NamespacedName]*corev1.Secret
 	// namespaces have a name and no namespace.
 	namespaces map[types.NamespacedName]*corev1.Namespace
 	// unreadable is Input.Unreadable.
@@ -49,6 +53,8 @@ func newWorld(seed uint64) *world {
 		options:    DefaultOptions(),
 		fromFiles:  seed%3 == 0,
 		routes:     map[types.NamespacedName]*v1alpha1.GatewayRoute{},
+		ingresses:  map[types.NamespacedName]*networkingv1.Ingress{},
+		classes:    map[types.NamespacedName]*networkingv1.IngressClass{},
 		policies:   map[types.NamespacedName]*v1alpha1.RateLimitPolicy{},
 		services:   map[types.NamespacedName]*corev1.Service{},
 		grants:     map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
@@ -65,7 +71,8 @@ func newWorld(seed uint64) *world {
 // input lists the objects in an order of its own each time.
 func (w *world) input() Input {
 	in := Input{
-		Routes:     slices.Collect(maps.Values(w.routes)),
+		Routes:    slices.Collect(maps.Values(w.routes)),
+		Ingresses: slices.Collect(maps.Values(w.ingresses)), IngressClasses: slices.Collect(maps.Values(w.classes)),
 		Policies:   slices.Collect(maps.Values(w.policies)),
 		Services:   slices.Collect(maps.Values(w.services)),
 		Grants:     slices.Collect(maps.Values(w.grants)),
@@ -81,7 +88,8 @@ func (w *world) input() Input {
 // changes returns the objects that were edited since it was called last, and others that have their names.
 func (w *world) changes() Changes {
 	out := Changes{
-		Routes: pickNamed(w.routes, w.edited), Policies: pickNamed(w.policies, w.edited),
+		Routes: pickNamed(w.routes, w.edited), Ingresses: pickNamed(w.ingresses, w.edited),
+		IngressClasses: pickNamed(w.classes, w.edited), Policies: pickNamed(w.policies, w.edited),
 		Services: pickNamed(w.services, w.edited), Grants: pickNamed(w.grants, w.edited),
 		Secrets: pickNamed(w.secrets, w.edited), Namespaces: pickNamed(w.namespaces, w.edited), Unreadable: map[types.NamespacedName]bool{},
 	}
@@ -104,7 +112,7 @@ func pickNamed[O any](objects map[types.NamespacedName]*O, names map[types.Names
 func (w *world) edit() {
 	name := w.name()
 	w.edited[name] = true
-	switch w.IntN(33) {
+	switch w.IntN(45) {
 	case 0:
 		w.configure(name)
 	case 20:
@@ -121,6 +129,14 @@ func (w *world) edit() {
 		name = types.NamespacedName{Name: name.Namespace}
 		w.edited[name] = true
 		editIn(w, w.namespaces, name, w.namespace)
+	case 32, 33:
+		name = types.NamespacedName{Name: pick(w, "penstock", "public")}
+		w.edited[name] = true
+		editIn(w, w.classes, name, w.class)
+	case 34, 35, 36, 37, 38, 39, 40, 41:
+		editIn(w, w.ingresses, name, w.ingress)
+	case 42, 43:
+		w.annotate(name)
 	case 1, 2, 3:
 		editIn(w, w.services, name, w.service)
 	case 4, 5:
@@ -293,6 +309,73 @@ func (w *world) backend() v1alpha1.Backend {
 		out.Service, out.Namespace, out.Host, out.Port = "", "", "c.example.com", intstr.FromInt32(80)
 	}
 	return out
+}
+
+// class is an IngressClass. Its changes don't show in a generation.
+func (w *world) class(meta metav1.ObjectMeta) *networkingv1.IngressClass {
+	meta.Annotations = pick(w, nil, map[string]string{networkingv1.AnnotationIsDefaultIngressClass: "true"})
+	return &networkingv1.IngressClass{ObjectMeta: meta, Spec: networkingv1.IngressClassSpec{
+		Controller: pick(w, IngressController("penstock"), IngressController("penstock"), "example.com/other"),
+	}}
+}
+
+func (w *world) ingress(meta metav1.ObjectMeta) *networkingv1.Ingress {
+	out := &networkingv1.Ingress{ObjectMeta: meta}
+	out.Spec.IngressClassName = pick(w, nil, new("penstock"), new("penstock"), new("public"))
+	out.Annotations = w.annotations()
+	out.Spec.Rules = some(w, 3, w.ingressRule)
+	out.Spec.TLS = some(w, 2, w.ingressTLS)
+	if w.IntN(3) == 0 || len(out.Spec.Rules) == 0 {
+		out.Spec.DefaultBackend = new(w.ingressBackend())
+	}
+	return out
+}
+
+// annotate changes nothing of an Ingress but its annotations, which has no generation.
+func (w *world) annotate(name types.NamespacedName) {
+	if old := w.ingresses[name]; old != nil {
+		next := old.DeepCopy()
+		next.Annotations = w.annotations()
+		w.ingresses[name] = next
+	}
+}
+
+func (w *world) annotations() map[string]string {
+	return pick(w, nil, nil, map[string]string{annotationClass: "penstock"}, map[string]string{annotationClass: "other"},
+		map[string]string{guardPrefix + "auth-url": "http://auth.example.com"})
+}
+
+func (w *world) ingressRule() networkingv1.IngressRule {
+	out := networkingv1.IngressRule{Host: pick(w, "", "a.example.com", "b.example.com", "*.example.com")}
+	if paths := some(w, 3, w.ingressPath); len(paths) > 0 {
+		out.HTTP = &networkingv1.HTTPIngressRuleValue{Paths: paths}
+	}
+	return out
+}
+
+func (w *world) ingressPath() networkingv1.HTTPIngressPath {
+	return networkingv1.HTTPIngressPath{
+		Path: pick(w, "", "/a", "/a/", "/%2f"), Backend: w.ingressBackend(),
+		PathType: pick(w, new(networkingv1.PathTypeExact), new(networkingv1.PathTypePrefix), new(networkingv1.PathTypePrefix),
+			new(networkingv1.PathTypeImplementationSpecific), new(networkingv1.PathType("Regex"))),
+	}
+}
+
+func (w *world) ingressBackend() networkingv1.IngressBackend {
+	if w.IntN(10) == 0 {
+		return networkingv1.IngressBackend{Resource: &corev1.TypedLocalObjectReference{Kind: "Bucket", Name: "b"}}
+	}
+	return networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
+		Name: fmt.Sprintf("o%d", w.IntN(6)),
+		Port: pick(w, networkingv1.ServiceBackendPort{Number: 80}, networkingv1.ServiceBackendPort{Name: "http"}),
+	}}
+}
+
+func (w *world) ingressTLS() networkingv1.IngressTLS {
+	return networkingv1.IngressTLS{
+		Hosts:      some(w, 2, func() string { return pick(w, "a.example.com", "b.example.com", "*.example.com") }),
+		SecretName: pick(w, "", "o0", "o1", "o2"),
+	}
 }
 
 func (w *world) service(meta metav1.ObjectMeta) *corev1.Service {

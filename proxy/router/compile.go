@@ -201,7 +201,7 @@ func (c *compiler) apply(e edit) {
 	}
 	b := builder{Options: c.options, cluster: t.clusters.Get, secret: t.source.Secrets.Get}
 	r, err := b.build(e.spec, e.order)
-	c.place(r, (*leaf).with)
+	c.place(r, (*leaf).with, 1)
 	if e.old != nil { // after the new one, so that most of the tree keeps its form
 		c.remove(e.old)
 	}
@@ -220,15 +220,18 @@ var errTwin = errors.New("another route has this ID")
 
 // remove takes the candidates and uses of a route out of the table.
 func (c *compiler) remove(r *route) {
-	c.place(r, (*leaf).without)
+	c.place(r, (*leaf).without, -1)
 	for _, key := range r.uses {
 		c.table.uses = c.table.uses.Put(c.table.generation, key, nil)
 	}
 }
 
-// place changes the leaf of each candidate of r, below all of its listeners and hosts.
-func (c *compiler) place(r *route, change func(*leaf, uint64, *candidate) *leaf) {
-	generation := c.table.generation
+// place changes the leaf of each candidate of r, below all of its listeners and hosts. Each has by then so many more.
+func (c *compiler) place(r *route, change func(*leaf, uint64, *candidate) *leaf, more int) {
+	generation, deep := c.table.generation, 0
+	if !r.spec.OneLabel {
+		deep = more * len(r.candidates)
+	}
 	inPaths := func(p *paths) *paths {
 		for i := range r.candidates {
 			candidate := &r.candidates[i]
@@ -242,7 +245,7 @@ func (c *compiler) place(r *route, change func(*leaf, uint64, *candidate) *leaf)
 	}
 	for _, listener := range r.spec.Listeners {
 		for _, name := range names {
-			c.table.listeners[listener] = c.table.listeners[listener].edit(generation, hostKey(name), inPaths)
+			c.table.listeners[listener] = c.table.listeners[listener].edit(generation, hostKey(name), deep, inPaths)
 		}
 	}
 }

@@ -244,7 +244,7 @@ func TestUnchangedRoutesAreTakenOver(t *testing.T) {
 			t.Errorf("route %s: taken over is not %v", id, isKept)
 		}
 	}
-	if first.listeners["http"].find("b.example.com") != second.listeners["http"].find("b.example.com") {
+	if first.listeners["http"].get(hostKey("b.example.com")) != second.listeners["http"].get(hostKey("b.example.com")) {
 		t.Error("the paths of an untouched host were copied")
 	}
 }

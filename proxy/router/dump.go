@@ -22,7 +22,7 @@ func (t *Table) Dump(w io.Writer) error {
 		for _, key := range slices.Sorted(maps.Keys(hosts)) {
 			fmt.Fprintf(out, "  host %s\n", hostOfKey(key))
 			for _, c := range candidatesOf(hosts[key]) {
-				fmt.Fprintf(out, "    %s -> %s[%d]\n", describe(c.spec), c.route.ID, c.index)
+				fmt.Fprintf(out, "    %s -> %s[%d]\n", describe(c.spec)+depth(key, c), c.route.ID, c.index)
 			}
 		}
 	}
@@ -37,6 +37,14 @@ func candidatesOf(p *paths) (all []*candidate) {
 	}
 	slices.SortFunc(all, (*candidate).compare)
 	return all
+}
+
+// depth says what a candidate asks of the names below a wildcard.
+func depth(key string, c *candidate) string {
+	if c.oneLabel && strings.HasPrefix(key, ".") {
+		return " of one label"
+	}
+	return ""
 }
 
 func describe(m *snapshot.Match) string {

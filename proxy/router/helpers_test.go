@@ -14,14 +14,16 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// parseRoute makes a route from a line: hosts, separated by commas ("*" for any), then matches, separated by " | ". A
+// parseRoute makes a route from a line: hosts, separated by commas ("*" for any; "?.example.com" has all wildcards of the
+// route stand for one label), then matches, separated by " | ". A
 // match is a path ("/prefix", "=/exact", "~regex") and what else must hold: methods ("GET,PUT"), headers, query
 // parameters and cookies ("h:name", "q:name=value", "!c:name~regex").
 func parseRoute(id, line string) *snapshot.Route {
 	names, matches, _ := strings.Cut(line, " ")
 	r := &snapshot.Route{ID: id, Listeners: []string{"http"}, Backends: []snapshot.Backend{{Cluster: "c", Weight: 1}}}
 	if names != "*" {
-		r.Hosts = strings.Split(names, ",")
+		r.OneLabel = strings.Contains(names, "?")
+		r.Hosts = strings.Split(strings.ReplaceAll(names, "?", "*"), ",")
 	}
 	for m := range strings.SplitSeq(matches, " | ") {
 		r.Matches = append(r.Matches, parseMatch(m))

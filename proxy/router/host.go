@@ -32,6 +32,9 @@ type slot struct {
 type host struct {
 	key   string
 	paths *paths
+	// deep counts the candidates for which a wildcard stands for any number of labels. Without one of those, names with several
+	// labels in its place do not belong to the host.
+	deep int
 }
 
 var hostSeed = maphash.MakeSeed()
@@ -52,16 +55,13 @@ func hostOfKey(key string) string {
 	return key
 }
 
-func (h *hosts) get(key string) *paths {
+func (h *hosts) get(key string) *host {
 	hash := hashOf(key)
 	s := h.shards[uint8(hash)]
 	if s == nil {
 		return nil
 	}
-	if found := s.slots[s.place(hash, key)].host; found != nil {
-		return found.paths
-	}
-	return nil
+	return s.slots[s.place(hash, key)].host
 }
 
 // place returns where the host stands, or the free slot where it would.
@@ -76,24 +76,30 @@ func (s *shard) place(hash uint64, key string) int {
 }
 
 // find returns the paths of the most specific host that name belongs to, or nil. A less specific host is not asked
-// when the paths of the more specific one don't match: a name belongs to those who name it best.
-func (h *hosts) find(name string) *paths {
+// when the paths of the more specific one don't match: a name belongs to those who name it best. Deep says that the host
+// is a wildcard that stands for several labels.
+func (h *hosts) find(name string) (found *paths, deep bool) {
 	if h == nil {
-		return nil
+		return nil, false
 	}
 	if name != "" && name[0] != '.' {
-		if p := h.get(name); p != nil {
-			return p
+		if at := h.get(name); at != nil {
+			return at.paths, false
 		}
 	}
 	for i := 1; i < len(name); i++ {
-		if name[i] == '.' {
-			if p := h.get(name[i:]); p != nil {
-				return p
-			}
+		if name[i] != '.' {
+			continue
 		}
+		if at := h.get(name[i:]); at != nil && (!deep || at.deep > 0) {
+			return at.paths, deep
+		}
+		deep = true
 	}
-	return h.get("")
+	if at := h.get(""); at != nil {
+		return at.paths, false
+	}
+	return nil, false
 }
 
 // all returns the paths of all hosts by key.
@@ -113,13 +119,18 @@ func (h *hosts) all() map[string]*paths {
 }
 
 // edit returns h, which may be nil, with the paths of a host changed: change gets the present ones, or nil, and
-// returns the new ones, or nil.
-func (h *hosts) edit(generation uint64, key string, change func(*paths) *paths) *hosts {
+// returns the new ones, or nil. Deep is how many more deep candidates it has then.
+func (h *hosts) edit(generation uint64, key string, deep int, change func(*paths) *paths) *hosts {
 	h = h.own(generation)
 	hash := hashOf(key)
 	place := &h.shards[uint8(hash)]
 	*place = (*place).own(generation)
-	(*place).put(hash, key, change(h.get(key)))
+	next := host{key: key, deep: deep}
+	if was := h.get(key); was != nil {
+		next = host{was.key, was.paths, was.deep + deep} // older shards refer to the present one
+	}
+	next.paths = change(next.paths)
+	(*place).put(hash, next)
 	return h
 }
 
@@ -154,15 +165,15 @@ func (s *shard) own(generation uint64) *shard {
 	return c
 }
 
-// put sets the paths of a host in a shard with room for it; nil takes the host out.
-func (s *shard) put(hash uint64, key string, p *paths) {
-	i := s.place(hash, key)
+// put sets a host in a shard with room for it; without paths it takes the host out.
+func (s *shard) put(hash uint64, next host) {
+	i := s.place(hash, next.key)
 	at := &s.slots[i]
 	switch {
-	case p != nil && at.host != nil:
-		at.host = &host{at.host.key, p} // Older shards refer to the present one.
-	case p != nil:
-		*at = slot{hash, &host{key, p}}
+	case next.paths != nil && at.host != nil:
+		at.host = &next
+	case next.paths != nil:
+		*at = slot{hash, &next}
 		s.count++
 	case at.host != nil:
 		s.remove(i)

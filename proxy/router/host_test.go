@@ -25,7 +25,7 @@ func TestHostsAreAMap(t *testing.T) {
 			if random.IntN(3) == 0 {
 				value = nil
 			}
-			h = h.edit(generation, key, func(was *paths) *paths {
+			h = h.edit(generation, key, 1, func(was *paths) *paths {
 				if was != want[key] {
 					t.Fatalf("generation %d: %s was %p, want %p", generation, key, was, want[key])
 				}
@@ -45,7 +45,7 @@ func TestHostsAreAMap(t *testing.T) {
 		}
 		for n := range 3000 {
 			key := fmt.Sprintf("h%d.example.com", n)
-			if got := v.hosts.get(key); got != v.want[key] {
+			if got, _ := v.hosts.find(key); got != v.want[key] {
 				t.Fatalf("generation %d: %s is %p, want %p", i, key, got, v.want[key])
 			}
 		}

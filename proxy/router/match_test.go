@@ -34,6 +34,35 @@ func TestMatch(t *testing.T) {
 			},
 		},
 		{
+			name:   "a wildcard of one label leaves names with more to less specific hosts",
+			routes: []string{"?.example.com /", "* /"},
+			requests: map[string]string{
+				"a.example.com/": "r0[0]", "b.a.example.com/": "r1[0]", "example.com/": "r1[0]",
+			},
+		},
+		{
+			name:   "wildcards of one label and of any number are one host, and each has what is meant for it",
+			routes: []string{"?.example.com /", "*.example.com /", "*.example.com /b", "?.example.com =/c", "*.com /"},
+			requests: map[string]string{
+				"a.example.com/": "r0[0]", "a.example.com/b": "r2[0]", "a.example.com/c": "r3[0]",
+				"b.a.example.com/": "r1[0]", "b.a.example.com/c": "r1[0]", "b.a.example.com/b": "r2[0]", "example.com/": "r4[0]",
+			},
+		},
+		{
+			name:   "a wildcard of any number of labels that matches no path keeps names from less specific hosts",
+			routes: []string{"?.example.com /", "*.example.com /b", "* /"},
+			requests: map[string]string{
+				"a.example.com/c": "r0[0]", "b.a.example.com/c": "",
+			},
+		},
+		{
+			name:   "a route may be for any host and for some",
+			routes: []string{"a.example.com,*,?.example.com /", "b.example.com /b"},
+			requests: map[string]string{
+				"a.example.com/": "r0[0]", "b.example.com/": "", "c.example.com/": "r0[0]", "d.c.example.com/": "r0[0]", "c.org/": "r0[0]",
+			},
+		},
+		{
 			name:   "a less specific host doesn't take over the paths that a more specific one lacks",
 			routes: []string{"* /any", "*.example.com /wild", "a.example.com /exact"},
 			requests: map[string]string{

@@ -36,6 +36,8 @@ type candidate struct {
 	index int
 	spec  *snapshot.Match
 	kind  kind
+	// oneLabel says that the candidate is not for hosts in which a wildcard stands for several labels.
+	oneLabel bool
 	// key is where the candidate stands in the tree of paths.
 	key        string
 	predicates []predicate
@@ -51,8 +53,11 @@ func (c *candidate) compare(o *candidate) int {
 	)
 }
 
-// holds reports whether everything but the place in the tree fits.
-func (c *candidate) holds(x *exchange.Exchange) bool {
+// holds reports whether everything but the place in the tree fits. Deep is as hosts.find has it.
+func (c *candidate) holds(x *exchange.Exchange, deep bool) bool {
+	if deep && c.oneLabel {
+		return false
+	}
 	for _, p := range c.predicates {
 		if !p.holds(x) {
 			return false
@@ -107,7 +112,7 @@ type step struct {
 }
 
 // findPath returns the first candidate, in order of precedence, that holds, or nil.
-func findPath(p *paths, x *exchange.Exchange) *candidate {
+func findPath(p *paths, deep bool, x *exchange.Exchange) *candidate {
 	path := x.Request.Path
 	if path == "" || path[0] != '/' {
 		return nil // "*", the target of some OPTIONS requests
@@ -121,16 +126,16 @@ func findPath(p *paths, x *exchange.Exchange) *candidate {
 		return nil
 	}
 	if last := steps[len(steps)-1]; last.at == len(path) {
-		if c := firstToHold(last.leaf.lists[exact], x); c != nil {
+		if c := firstToHold(last.leaf.lists[exact], x, deep); c != nil {
 			return c
 		}
 	}
-	if c := findRegex(steps, x); c != nil {
+	if c := findRegex(steps, x, deep); c != nil {
 		return c
 	}
 	for _, s := range slices.Backward(steps) {
 		if endsElement(path, s.at) {
-			if c := firstToHold(s.leaf.lists[prefix], x); c != nil {
+			if c := firstToHold(s.leaf.lists[prefix], x, deep); c != nil {
 				return c
 			}
 		}
@@ -140,13 +145,13 @@ func findPath(p *paths, x *exchange.Exchange) *candidate {
 
 // findRegex returns the best of the regular expressions on the way. Each list is in order, so that a list is left at
 // the first candidate that holds or that is behind the best of the lists before.
-func findRegex(steps []step, x *exchange.Exchange) (best *candidate) {
+func findRegex(steps []step, x *exchange.Exchange, deep bool) (best *candidate) {
 	for _, s := range steps {
 		for _, c := range s.leaf.lists[regex] {
 			if best != nil && best.compare(c) < 0 {
 				break
 			}
-			if c.holds(x) {
+			if c.holds(x, deep) {
 				best = c
 				break
 			}
@@ -155,9 +160,9 @@ func findRegex(steps []step, x *exchange.Exchange) (best *candidate) {
 	return best
 }
 
-func firstToHold(list []*candidate, x *exchange.Exchange) *candidate {
+func firstToHold(list []*candidate, x *exchange.Exchange, deep bool) *candidate {
 	for _, c := range list {
-		if c.holds(x) {
+		if c.holds(x, deep) {
 			return c
 		}
 	}

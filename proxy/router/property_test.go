@@ -23,9 +23,9 @@ func pick(random *rand.Rand, from ...string) string { return from[random.IntN(le
 
 // randomLine makes a route for parseRoute out of few parts, so that many are alike.
 func randomLine(random *rand.Rand) string {
-	names := []string{pick(random, "*", "a.x", "b.x", "*.x", "c.a.x", "*.a.x")}
+	names := []string{pick(random, "*", "a.x", "b.x", "*.x", "?.x", "c.a.x", "*.a.x", "?.a.x")}
 	if names[0] != "*" && random.IntN(3) == 0 {
-		names = append(names, pick(random, "y", "*.y"))
+		names = append(names, pick(random, "y", "*.y", "?.y", "*"))
 	}
 	matches := make([]string, 1+random.IntN(3))
 	for i := range matches {
@@ -48,7 +48,7 @@ func randomMatch(random *rand.Rand) string {
 }
 
 func randomRequest(random *rand.Rand) *exchange.Exchange {
-	x := get(pick(random, "a.x", "b.x", "c.x", "c.a.x", "d.a.x", "x", "y", "z.y", ""),
+	x := get(pick(random, "a.x", "b.x", "c.x", "c.a.x", "d.a.x", "e.d.a.x", "e.c.x", "x", "y", "z.y", "z.z.y", ""),
 		pick(random, "/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b", "/b/b", "/c"))
 	x.Request.Method = pick(random, "GET", "PUT", "POST")
 	x.Request.Query = pick(random, "", "k", "k=1", "k=1&k=2", "l=11&k=2", "l=%31", "%6b=%32&l=3", "+k=1")
@@ -89,14 +89,14 @@ func TestTableMatchesLikeTheDefinition(t *testing.T) {
 
 // defined finds the route and match of a request as docs/routing.md says, without any of the table's structures.
 func defined(routes []*snapshot.Route, x *exchange.Exchange) string {
-	host := definedHost(routes, x.Request.Host)
+	host, deep := definedHost(routes, x.Request.Host)
 	type entry struct {
 		match *snapshot.Match
 		name  string
 	}
 	var entries []entry
 	for _, r := range routes {
-		if !slices.Contains(r.Hosts, host) && (host != "" || len(r.Hosts) > 0) {
+		if !slices.Contains(r.Hosts, host) && (host != "*" || len(r.Hosts) > 0) || deep && r.OneLabel {
 			continue
 		}
 		for i := range r.Matches {
@@ -112,20 +112,24 @@ func defined(routes []*snapshot.Route, x *exchange.Exchange) string {
 	return ""
 }
 
-// definedHost returns the most specific host of the routes that name belongs to.
-func definedHost(routes []*snapshot.Route, name string) (best string) {
+// definedHost returns the most specific host of the routes that name belongs to, and whether it is a wildcard that stands
+// for several labels.
+func definedHost(routes []*snapshot.Route, name string) (best string, deep bool) {
+	best = "*"
 	for _, r := range routes {
 		for _, h := range r.Hosts {
 			if h == name {
-				return h
+				return h, false
 			}
-			suffix, isWildcard := strings.CutPrefix(h, "*")
-			if isWildcard && strings.HasSuffix(name, suffix) && len(h) > len(best) {
-				best = h
+			suffix, isWildcard := strings.CutPrefix(h, "*.")
+			labels, below := strings.CutSuffix(name, "."+suffix)
+			several := strings.Contains(labels, ".")
+			if isWildcard && below && len(h) > len(best) && !(several && r.OneLabel) {
+				best, deep = h, several
 			}
 		}
 	}
-	return best
+	return best, deep
 }
 
 func definedMatch(m *snapshot.Match, x *exchange.Exchange) bool {

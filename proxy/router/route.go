@@ -89,7 +89,7 @@ func (b *builder) buildMatches() error {
 			errs = append(errs, fmt.Errorf("match %d: %w", i, err))
 			continue
 		}
-		c.route, c.index = r, i
+		c.route, c.index, c.oneLabel = r, i, r.spec.OneLabel
 		r.candidates = append(r.candidates, c)
 		r.Patterns[i] = pattern(c.spec.Path)
 		if c.kind == prefix {

@@ -47,7 +47,8 @@ func (r *Router) Serve(x *exchange.Exchange) error {
 
 // match returns the match that x belongs to, or nil.
 func (t *Table) match(x *exchange.Exchange) *candidate {
-	return findPath(t.listeners[x.Listener].find(x.Request.Host), x)
+	found, deep := t.listeners[x.Listener].find(x.Request.Host)
+	return findPath(found, deep, x)
 }
 
 // serveRoute ends the base chain: the matched route serves, or what the engine refused and what no route matches is answered.

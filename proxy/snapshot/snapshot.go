@@ -17,8 +17,8 @@ type Snapshot struct {
 	// Listeners are sorted by name.
 	Listeners []*Listener `json:"listeners,omitempty"`
 	// Routes stand in the order that breaks ties between equally specific matches: by age, namespace, name and rule index.
-	// Rules that reject because a match of theirs could not be built come last, so that they take nothing away from an
-	// equal match. Their keys mean nothing but that order.
+	// Rules that reject because a match of theirs could not be built come later, so that they take nothing away from an
+	// equal match, and what is for requests that nothing else matches comes last. Keys mean nothing but that order.
 	Routes *radix.Tree[Route] `json:"routes,omitempty"`
 	// Clusters stand by name.
 	Clusters *radix.Tree[Cluster] `json:"clusters,omitempty"`
@@ -63,14 +63,17 @@ type Origin struct {
 
 // Route is one rule of one object.
 type Route struct {
-	// ID is "namespace/name/rule", where rule is the rule's name or its index. It is stable over changes, and
-	// used in metrics, logs, errors and as the key of state that outlives a table.
+	// ID is "namespace/name/rule", where rule is the rule's name or its index; that of an Ingress' path is
+	// "Ingress/namespace/name/rule/path". It is stable over changes, and used in metrics, logs, errors and as the key of
+	// state that outlives a table.
 	ID     string `json:"id"`
 	Origin Origin `json:"origin"`
 	// Listeners names the listeners that serve the route.
 	Listeners []string `json:"listeners"`
-	// Hosts are lower-case names, exact or starting with "*.". Empty: any host.
+	// Hosts are lower-case names, exact or starting with "*.", or "*" for any host. Empty: any host.
 	Hosts []string `json:"hosts,omitempty"`
+	// OneLabel says that the wildcards among Hosts stand for exactly one label, as those of an Ingress do, not for one or more.
+	OneLabel bool `json:"oneLabel,omitempty"`
 	// Matches are alternatives; one is enough. Never empty.
 	Matches []Match `json:"matches"`
 	// Filters of the rule, at most one of a name. The registry decides their order.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/penstock/penstock/controllers/translate"
 )
 
 // effect is something that holds of what is rendered.
@@ -102,10 +104,22 @@ var cases = []struct {
 	{value: "crds.enabled", to: "false", want: absent(routesCRD)},
 	{value: "crds.keep", to: "false", want: is(routesCRD, "metadata.annotations.[helm.sh/resource-policy]", nil)},
 
-	{value: "className", to: "internal", want: argument("--class=internal")},
+	{value: "className", to: "internal", want: all(
+		argument("--class=internal"), is("IngressClass/internal", "spec.controller", translate.IngressController("internal")), absent("IngressClass/penstock"))},
+	{value: "ingress.enabled", to: "false", want: all(
+		argument("--ingress=false"), absent("IngressClass/penstock"), effect{"no rule names Ingresses", func(_ *testing.T, m manifests) bool {
+			return !strings.Contains(fmt.Sprint(at(m.find("ClusterRole/penstock"), "rules")), "ingress")
+		}})},
+	{value: "ingressClass.enabled", to: "false", want: all(absent("IngressClass/penstock"), text("ClusterRole/penstock", "rules", "ingresses/status"))},
+	{value: "ingressClass.name", to: "public", want: all(
+		is("IngressClass/public", "spec.controller", translate.IngressController("penstock")), absent("IngressClass/penstock"))},
+	{value: "ingressClass.default", to: "true", want: is("IngressClass/penstock", "metadata.annotations.[ingressclass.kubernetes.io/is-default-class]", "true")},
+	{value: "ingressClass.annotations", to: "{team: edge}", want: is("IngressClass/penstock", "metadata.annotations.team", "edge")},
 	{value: "watchNamespaces", to: "[shop, blog]", want: all(
 		argument("--namespaces=shop,blog"), exists("Role/shop/penstock-watch"), exists("RoleBinding/blog/penstock-watch"),
-		is("ClusterRole/penstock", "rules.1", nil), is("ClusterRole/penstock", "rules.0.resources", []string{"customresourcedefinitions"}),
+		is("ClusterRole/penstock", "rules.0.resources", []string{"customresourcedefinitions"}),
+		is("ClusterRole/penstock", "rules.1.resources", []string{"ingressclasses"}), is("ClusterRole/penstock", "rules.2", nil),
+		text("Role/shop/penstock-watch", "rules", "ingresses/status"),
 		absent("ClusterRole/penstock-secrets"))},
 	{value: "secrets.access", to: "none", want: all(argument("--secrets=none"), absent("ClusterRole/penstock-secrets"))},
 	{value: "secrets.clusterWide", to: "true", want: is("ClusterRoleBinding/penstock-secrets", "roleRef.name", "penstock-secrets")},

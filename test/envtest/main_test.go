@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -86,7 +87,7 @@ func prepare(config *rest.Config) error {
 	scheme := runtime.NewScheme()
 	err := errors.Join(
 		v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme), discoveryv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
-		coordinationv1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), gatewayv1beta1.Install(scheme),
+		networkingv1.AddToScheme(scheme), coordinationv1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), gatewayv1beta1.Install(scheme),
 	)
 	if err != nil {
 		return err

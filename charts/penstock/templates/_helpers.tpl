@@ -56,8 +56,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (max 3 $periods) .Values.readinessProbe.failureThreshold | int64 }}
 {{- end }}
 
+{{/* What IngressClasses of this installation have as their controller: the program derives the same from --class. */}}
+{{- define "penstock.ingressController" -}}
+gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{{ .Values.className }}{{ end }}
+{{- end }}
+
 {{- define "penstock.args" -}}
 {{- $args := list "serve" (printf "--class=%s" .Values.className) }}
+{{- if not .Values.ingress.enabled }}{{ $args = append $args "--ingress=false" }}{{ end }}
 {{- with .Values.watchNamespaces }}{{ $args = append $args (printf "--namespaces=%s" (join "," .)) }}{{ end }}
 {{- $args = append $args (printf "--secrets=%s" .Values.secrets.access) }}
 {{- with .Values.defaultCertificate }}{{ $args = append $args (printf "--default-certificate=%s" .) }}{{ end }}
@@ -77,7 +83,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* What one value alone can't show to be wrong. */}}
 {{- define "penstock.validate" -}}
 {{- $set := dict
-  "--class" "className" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
+  "--class" "className" "--ingress" "ingress.enabled" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
   "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" }}
