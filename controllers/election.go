@@ -28,12 +28,16 @@ type Election struct {
 	RenewDeadline time.Duration
 	// RetryPeriod is the time between two tries.
 	RetryPeriod time.Duration
+	// HangsAfter is how long a translation, and what is done to serve it, may take until a replica counts as hanging and leaves it to
+	// another one to lead. All of 10,000 routes are a matter of a second.
+	HangsAfter time.Duration
 }
 
 const (
 	defaultLeaseDuration = 15 * time.Second
 	defaultRenewDeadline = 10 * time.Second
 	defaultRetryPeriod   = 2 * time.Second
+	defaultHangsAfter    = 10 * time.Second
 )
 
 // candidate campaigns for the lease, works while it has it, and campaigns again when it has lost it. It is not the
@@ -41,17 +45,20 @@ const (
 type candidate struct {
 	config leaderelection.LeaderElectionConfig
 	// work is what a leader does until the context ends.
-	work    func(context.Context)
+	work func(context.Context)
+	// hangs reports whether this replica does not get on, and so can't know what there is to write: then it must not lead.
+	hangs   func() bool
 	leader  prometheus.Gauge
 	working sync.Mutex // held while work runs
 }
 
-func newCandidate(config *rest.Config, e Election, work func(context.Context), m *metrics) (*candidate, error) {
+func newCandidate(config *rest.Config, e Election, work func(context.Context), busyFor func() time.Duration, m *metrics) (*candidate, error) {
 	client, err := coordinationv1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("lease %s/%s: %w", e.Namespace, e.Name, err)
 	}
 	c := &candidate{work: work, leader: m.leader}
+	c.hangs = func() bool { return busyFor() > cmp.Or(e.HangsAfter, defaultHangsAfter) }
 	c.config = leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name},
@@ -69,7 +76,10 @@ func newCandidate(config *rest.Config, e Election, work func(context.Context), m
 
 // run campaigns until ctx ends. It fails at once if the settings of the election make no sense.
 func (c *candidate) run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for ; ctx.Err() == nil; pause(ctx, c.config.RetryPeriod) {
+		if c.hangs() {
+			continue
+		}
 		if err := c.campaign(ctx); err != nil {
 			return fmt.Errorf("election %s: %w", c.config.Name, err)
 		}
@@ -77,8 +87,11 @@ func (c *candidate) run(ctx context.Context) error {
 	return nil
 }
 
-// campaign takes part in one election: until the lease was had and lost, or ctx ends.
+// campaign takes part in one election: until the lease was had and lost, this replica hangs, or ctx ends.
 func (c *candidate) campaign(ctx context.Context) error {
+	ctx, resign := context.WithCancel(ctx)
+	defer resign()
+	go c.resignIfItHangs(ctx, resign)
 	// The lease outlives the work, so that the next leader never meets this one.
 	lease, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
@@ -98,6 +111,15 @@ func (c *candidate) campaign(ctx context.Context) error {
 	}
 	e.Run(lease)
 	return nil
+}
+
+// resignIfItHangs looks after a campaign until that has ended.
+func (c *candidate) resignIfItHangs(ctx context.Context, resign func()) {
+	for ; ctx.Err() == nil; pause(ctx, c.config.RetryPeriod) {
+		if c.hangs() {
+			resign()
+		}
+	}
 }
 
 // lead works until either context ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -37,8 +38,9 @@ type grants struct {
 	known chan struct{}
 	learn func()
 
-	mu   sync.Mutex
-	kind *grantKind // nil while there is no such kind
+	mu          sync.Mutex
+	definitions *stores    // that may have the kind's; nil before Run
+	kind        *grantKind // nil while there is no such kind
 }
 
 // grantKind is the watch over the grants while there is such a kind.
@@ -88,14 +90,18 @@ func (g *grants) get(name types.NamespacedName) *gatewayv1beta1.ReferenceGrant {
 	return get[*gatewayv1beta1.ReferenceGrant](g.kind.stores, name)
 }
 
-// stores returns those of the grants; nil while there is no such kind.
-func (g *grants) stores() *stores {
+// informers returns those whose position says up to where the grants are known. While there is no such kind, these are the informers that
+// would tell of it: there have been no grants up to theirs.
+func (g *grants) informers() []toolscache.SharedIndexInformer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.kind == nil {
-		return nil
+	switch {
+	case g.kind != nil:
+		return g.kind.stores.of(reflect.TypeFor[*gatewayv1beta1.ReferenceGrant]())
+	case g.definitions != nil:
+		return g.definitions.of(reflect.TypeFor[*apiextensionsv1.CustomResourceDefinition]())
 	}
-	return g.kind.stores
+	return nil
 }
 
 // Run watches until ctx ends.
@@ -107,6 +113,9 @@ func (g *grants) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", grantDefinition, err)
 	}
+	g.mu.Lock()
+	g.definitions = stores
+	g.mu.Unlock()
 	look := func(types.NamespacedName, string) {
 		g.follow(ctx, list[*apiextensionsv1.CustomResourceDefinition](stores))
 	}

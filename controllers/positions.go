@@ -3,12 +3,13 @@ package controllers
 import (
 	"reflect"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/replicas"
@@ -25,6 +26,7 @@ type progress struct {
 	at replicas.Positions // a new one with each change
 	// stirred says that something of it changes what is served and has not been taken up; busy that what was taken up is not served yet.
 	stirred, busy bool
+	began         time.Time // of what is busy
 }
 
 // place is what positions call a kind, as far as one watch tells of it.
@@ -58,8 +60,18 @@ func (p *progress) take() (at replicas.Positions, stirred bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stirred = p.stirred
-	p.stirred, p.busy = false, true
+	p.stirred, p.busy, p.began = false, true, time.Now()
 	return p.at, stirred
+}
+
+// busyFor is how long what was taken has not been served by now; 0 if all of it is.
+func (p *progress) busyFor() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.busy {
+		return 0
+	}
+	return time.Since(p.began)
 }
 
 // settle says that what was taken is served.
@@ -77,22 +89,20 @@ func (p *progress) reached() (at replicas.Positions, ok bool) {
 }
 
 // held is what a translation takes into account that looks at every object in the stores, if it is asked for before.
-func (p *progress) held(routes, grants *stores) replicas.Positions {
+func (p *progress) held(routes *stores, grants []toolscache.SharedIndexInformer) replicas.Positions {
 	out := replicas.Positions{}
-	p.hold(out, v1alpha1.KindGatewayRoute, routes, reflect.TypeFor[*v1alpha1.GatewayRoute]())
-	p.hold(out, v1alpha1.KindRateLimitPolicy, routes, reflect.TypeFor[*v1alpha1.RateLimitPolicy]())
-	p.hold(out, translate.KindIngress, routes, reflect.TypeFor[*networkingv1.Ingress]())
-	p.holdGlobal(out, kindNamespace, routes, reflect.TypeFor[*corev1.Namespace]())
-	p.holdGlobal(out, kindIngressClass, routes, reflect.TypeFor[*networkingv1.IngressClass]())
-	if grants != nil {
-		p.hold(out, kindGrant, grants, reflect.TypeFor[*gatewayv1beta1.ReferenceGrant]())
-	}
+	p.hold(out, v1alpha1.KindGatewayRoute, routes.of(reflect.TypeFor[*v1alpha1.GatewayRoute]()))
+	p.hold(out, v1alpha1.KindRateLimitPolicy, routes.of(reflect.TypeFor[*v1alpha1.RateLimitPolicy]()))
+	p.hold(out, translate.KindIngress, routes.of(reflect.TypeFor[*networkingv1.Ingress]()))
+	p.holdGlobal(out, kindNamespace, routes.of(reflect.TypeFor[*corev1.Namespace]()))
+	p.holdGlobal(out, kindIngressClass, routes.of(reflect.TypeFor[*networkingv1.IngressClass]()))
+	p.hold(out, kindGrant, grants)
 	return out
 }
 
-// hold says how far the stores of a kind are; of several, the one that is the least.
-func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflect.Type) {
-	least := farthest(s, t)
+// hold says how far the informers of a kind are; of several, the one that is the least.
+func (p *progress) hold(out replicas.Positions, kind string, informers []toolscache.SharedIndexInformer) {
+	least := farthest(informers)
 	if least == "" {
 		return
 	}
@@ -106,15 +116,15 @@ func (p *progress) hold(out replicas.Positions, kind string, s *stores, t reflec
 }
 
 // holdGlobal is hold for a kind that is in no namespace. What was deleted before a replica started shows in its list alone.
-func (p *progress) holdGlobal(out replicas.Positions, kind string, s *stores, t reflect.Type) {
-	if at := farthest(s, t); at != "" {
+func (p *progress) holdGlobal(out replicas.Positions, kind string, informers []toolscache.SharedIndexInformer) {
+	if at := farthest(informers); at != "" {
 		out[p.place(kind, "")] = at
 	}
 }
 
-// farthest is how far all stores of a kind are; empty if there are none.
-func farthest(s *stores, t reflect.Type) (least string) {
-	for i, informer := range s.of(t) {
+// farthest is how far all informers of a kind are; empty if there are none.
+func farthest(informers []toolscache.SharedIndexInformer) (least string) {
+	for i, informer := range informers {
 		if at := informer.GetStore().LastStoreSyncResourceVersion(); i == 0 || replicas.Earlier(at, least) {
 			least = at
 		}

@@ -116,7 +116,7 @@ func (c *Controller) newSession(ctx context.Context) (s *session, err error) {
 	if s.writer, err = s.newWriter(); err != nil {
 		return nil, fmt.Errorf("make status writer: %w", err)
 	}
-	leader, err := newCandidate(c.options.Config, c.options.Election, s.writer.Run, c.metrics)
+	leader, err := newCandidate(c.options.Config, c.options.Election, s.writer.Run, s.progress.busyFor, c.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 	s.at, s.urgent = replicas.Furthest(s.at, noted), s.urgent || stirred
 	names, all := s.pending.take()
 	if all {
-		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.stores()))
+		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.informers()))
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{

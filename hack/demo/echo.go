@@ -18,7 +18,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	for {
 		kind, message, err := c.Read(context.Background())
 		if err != nil || c.Write(context.Background(), kind, message) != nil {

@@ -45,7 +45,7 @@ func TestHealthAnswersWithoutBody(t *testing.T) {
 func TestEchoReturnsMessages(t *testing.T) {
 	server := httptest.NewServer(handler("user-service"))
 	defer server.Close()
-	c, answer, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
+	c, answer, err := websocket.Dial(t.Context(), server.URL+"/echo", nil) //nolint:bodyclose // the body is the connection
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,6 +97,7 @@ func newConcession(t *testing.T, name string) *concession {
 
 // turn makes the grant or removes it, and waits until the route says so and is Ready.
 func (c *concession) turn(t *testing.T, granted bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var err error
@@ -124,6 +125,7 @@ func (c *concession) turn(t *testing.T, granted bool) {
 
 // ask asks every replica. A Service without endpoints is another error than one that may not be named.
 func (c *concession) ask(t *testing.T, pods []*corev1.Pod, granted bool) {
+	t.Helper()
 	for _, p := range pods {
 		if c.lines[p.Name] == nil {
 			c.lines[p.Name] = &line{}

@@ -109,11 +109,14 @@ func observe[O client.Object](ctx context.Context, list client.ObjectList, of []
 	}
 }
 
+// breath is the time between two tries of what is a question of moments.
+const breath = 2 * time.Millisecond
+
 // rest keeps who tries again from doing nothing else.
 func rest(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(pace):
+	case <-time.After(breath):
 	}
 }
 

@@ -192,7 +192,7 @@ func (l *line) awaitText(ctx context.Context, address, host, want string) error 
 		if err != nil || got == want {
 			return err
 		}
-		time.Sleep(time.Millisecond) // it is a question of milliseconds, and the processors have other things to do
+		rest(ctx)
 	}
 }
 

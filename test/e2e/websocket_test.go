@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +34,7 @@ type socket struct {
 // openSocket opens one through Penstock's Service.
 func openSocket(ctx context.Context, t *testing.T, address, host string) (*socket, *websocket.Conn) {
 	t.Helper()
-	c, answer, err := websocket.Dial(ctx, "ws://"+address+"/echo", &websocket.DialOptions{Host: host, HTTPClient: &http.Client{}})
+	c, answer, err := websocket.Dial(ctx, "ws://"+address+"/echo", &websocket.DialOptions{Host: host}) //nolint:bodyclose // the body is the connection
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package envtest
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -27,17 +28,7 @@ func TestGrantsCountWhileTheirKindIsThere(t *testing.T) {
 
 	for range 2 {
 		definition := installGrants(t)
-		grant := &gatewayv1beta1.ReferenceGrant{
-			ObjectMeta: metav1.ObjectMeta{Namespace: backend, Name: "routes"},
-			Spec: gatewayv1beta1.ReferenceGrantSpec{
-				From: []gatewayv1beta1.ReferenceGrantFrom{{
-					Group: gatewayv1beta1.Group(v1alpha1.GroupVersion.Group), Kind: v1alpha1.KindGatewayRoute,
-					Namespace: gatewayv1beta1.Namespace(ns),
-				}},
-				To: []gatewayv1beta1.ReferenceGrantTo{{Kind: "Service"}},
-			},
-		}
-		create(t, grant)
+		create(t, newGrant(backend, ns))
 		awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs)
 
 		// A replica that starts now never serves a snapshot without the grant.
@@ -52,6 +43,45 @@ func TestGrantsCountWhileTheirKindIsThere(t *testing.T) {
 
 		remove(t, definition)
 		awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionFalse, v1alpha1.ReasonRefNotPermitted)
+	}
+}
+
+// A replica that starts when the kind is gone has seen the last of the grants, too.
+func TestGrantsWhoseKindIsGoneHoldNobodyBack(t *testing.T) {
+	const class = "no-more-grants"
+	ns := newNamespace(t)
+	definition := installGrants(t)
+	create(t, newGrant(ns, ns), newService(ns, "users"), newService(ns, "others"))
+	first := start(t, class)
+	first.awaitReady(t)
+	first.awaitValue(t, "gateway_leader", 1)
+	route := newRoute(class, ns, "users", "users")
+	create(t, route)
+	requireReady(t, route)
+	remove(t, definition)
+
+	second := start(t, class)
+	second.awaitReady(t)
+	update(t, route, pointTo("others"))
+	if got, want := requireReady(t, route), "2 of 2 replicas serve generation 2."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if strings.Contains(second.log.String(), "ready although") {
+		t.Error("the second replica was ready only when it had waited in vain")
+	}
+}
+
+// newGrant permits the routes of a namespace to name the Services of another one.
+func newGrant(backend, routes string) *gatewayv1beta1.ReferenceGrant {
+	return &gatewayv1beta1.ReferenceGrant{
+		ObjectMeta: metav1.ObjectMeta{Namespace: backend, Name: "routes"},
+		Spec: gatewayv1beta1.ReferenceGrantSpec{
+			From: []gatewayv1beta1.ReferenceGrantFrom{{
+				Group: gatewayv1beta1.Group(v1alpha1.GroupVersion.Group), Kind: v1alpha1.KindGatewayRoute,
+				Namespace: gatewayv1beta1.Namespace(routes),
+			}},
+			To: []gatewayv1beta1.ReferenceGrantTo{{Kind: "Service"}},
+		},
 	}
 }
 

@@ -50,7 +50,7 @@ func start(t *testing.T, class string, change ...func(*controllers.Options)) *re
 		// There is one lease that config/default permits; tests run one after the other.
 		Election: controllers.Election{
 			Namespace: leaseNamespace, Name: "penstock", Identity: fmt.Sprintf("%s/%p", t.Name(), r),
-			LeaseDuration: 2 * time.Second, RenewDeadline: 1500 * time.Millisecond, RetryPeriod: 200 * time.Millisecond,
+			LeaseDuration: 2 * time.Second, RenewDeadline: 1500 * time.Millisecond, RetryPeriod: 200 * time.Millisecond, HangsAfter: 2 * time.Second,
 		},
 		Translate: translate.DefaultOptions(),
 		Gateway:   r.gateway,

@@ -167,6 +167,33 @@ func TestANewLeaderBelievesWhatIsReady(t *testing.T) {
 	}
 }
 
+// A leader that hangs can't say that it does, so another one must.
+func TestALeaderThatHangsLeavesItToAnother(t *testing.T) {
+	const class = "hanging"
+	ns := newNamespace(t)
+	first, held := startHolding(t, class, "first")
+	first.awaitValue(t, "gateway_leader", 1)
+	second := start(t, class)
+	second.awaitReady(t)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), newService(ns, "others"), route)
+	requireReady(t, route)
+
+	held.held.Lock()
+	update(t, route, pointTo("others"))
+	lags := awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReplicasLag)
+	if !strings.HasPrefix(lags.Message, "1 of 2 replicas serve generation 2. Not yet: first (since ") {
+		t.Errorf("got %q", lags.Message)
+	}
+	if first.value(t, "gateway_leader") != 0 {
+		t.Error("the replica that hangs leads")
+	}
+	held.held.Unlock()
+	requireReady(t, route)
+	second.stop()
+	first.awaitValue(t, "gateway_leader", 1) // it gets on, and so it may lead again
+}
+
 // A replica that is among the ready endpoints gets requests, whether or not it reports.
 func TestAReplicaThatServesAndDoesNotReportIsAwaited(t *testing.T) {
 	const class, service = "front", "penstock-front"

@@ -39,6 +39,9 @@ while IFS=: read -r id controllers path; do
 		cat "${group%/*}/cpuset.cpus" >"$group/cpuset.cpus"
 		cat "${group%/*}/cpuset.mems" >"$group/cpuset.mems"
 	fi
+	if [[ ,$controllers, == *,cpu,* ]]; then # else a whole cluster gets no more time than any other process of the machine
+		echo 8192 >"$group/cpu.shares"
+	fi
 done </proc/self/cgroup
 
 (
