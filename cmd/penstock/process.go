@@ -18,7 +18,9 @@ import (
 	"github.com/penstock/penstock/proxy/engine"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
@@ -118,6 +120,7 @@ func (p *process) buildFilters() error {
 	p.metrics.MustRegister(requests, p.accessLog.Metrics())
 	p.filters = builtin.Registry(builtin.Deps{
 		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted,
+		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(),
 	})
 	return nil
 }

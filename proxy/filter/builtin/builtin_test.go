@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
@@ -26,7 +29,10 @@ func newDeps(tb testing.TB, log io.Writer) builtin.Deps {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := builtin.Deps{AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue}
+	d := builtin.Deps{
+		AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue,
+		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+	}
 	tb.Cleanup(d.AccessLog.Close)
 	return d
 }
@@ -39,7 +45,7 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "apiKey", "redirect", "directResponse", "rewrite", "requestHeaders",
+		"responseHeaders", "redirectHTTP", "apiKey", "jwt", "basicAuth", "redirect", "directResponse", "rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
