@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,7 +33,7 @@ func TestExamplesAreValidAndAccepted(t *testing.T) {
 					loadPermissions(t, b.text)
 					return
 				}
-				accept(t, whole(t, b.text))
+				accept(t, whole(t, b.text), secrets(t, d))
 			})
 		}
 	}
@@ -95,7 +96,7 @@ func complete(rule map[string]any) {
 }
 
 // accept checks object as standalone mode does, and that nothing about it is False.
-func accept(t *testing.T, object map[string]any) {
+func accept(t *testing.T, object map[string]any, named []*corev1.Secret) {
 	t.Helper()
 	text, err := yaml.Marshal(object)
 	if err != nil {
@@ -107,7 +108,7 @@ func accept(t *testing.T, object map[string]any) {
 	}
 	_, statuses := translate.Translate(translate.Input{
 		Routes: objects.Routes, Policies: objects.Policies, Services: services(objects.Routes), Grants: objects.Grants,
-		Secrets: certificates(objects.Routes), Options: translate.DefaultOptions(),
+		Secrets: slices.Concat(certificates(objects.Routes), objects.Secrets, named), Options: translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
 	if statuses.Len() != 1 {
 		t.Fatalf("%d objects have a status, want the example's alone", statuses.Len())
@@ -124,6 +125,21 @@ func accept(t *testing.T, object map[string]any) {
 	if !accepted {
 		t.Error("the example is not accepted")
 	}
+}
+
+// secrets are those that a document shows, in blocks of their own.
+func secrets(t *testing.T, d document) (all []*corev1.Secret) {
+	t.Helper()
+	for _, b := range d.blocks {
+		if b.language == "yaml secret" {
+			objects, problems := file.Load(write(t, b.text))
+			for _, p := range problems {
+				t.Error(p)
+			}
+			all = append(all, objects.Secrets...)
+		}
+	}
+	return all
 }
 
 // certificates are those that the routes name.

@@ -18,7 +18,7 @@ const (
 	globex = "9a70cd5e2b1c4d33"
 )
 
-func build(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
+func handler(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
 	value := snapshot.MarshalEntries(map[string][]byte{"acme": []byte(acme + "\n"), "globex": []byte(globex)})
 	f, err := Definition.Build(json.RawMessage(config), filter.Env{Secret: func(ref snapshot.Ref) ([]byte, error) {
@@ -48,7 +48,7 @@ func TestKeysAreFoundWhereTheyAre(t *testing.T) {
 		}
 		upstream := &proxytest.Upstream{}
 		x := proxytest.Exchange(t, "GET "+c.target+" HTTP/1.1\nHost: a\n"+c.field+"\n")
-		if err := build(t, config, upstream).Serve(x); err != nil {
+		if err := handler(t, config, upstream).Serve(x); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		want := exchange.Subject{Kind: exchange.ByAPIKey, ID: "acme", Client: "acme"}
@@ -60,7 +60,7 @@ func TestKeysAreFoundWhereTheyAre(t *testing.T) {
 
 func TestOtherKeysAreRefused(t *testing.T) {
 	upstream := &proxytest.Upstream{}
-	h := build(t, `{"secretName": "partners"}`, upstream)
+	h := handler(t, `{"secretName": "partners"}`, upstream)
 	for name, c := range map[string]struct {
 		fields string
 		want   error
@@ -83,7 +83,7 @@ func TestOtherKeysAreRefused(t *testing.T) {
 
 func TestOptionalForwardAndDisabled(t *testing.T) {
 	upstream := &proxytest.Upstream{}
-	h := build(t, `{"secretName": "partners", "optional": true, "forward": true, "clientHeader": "X-Client"}`, upstream)
+	h := handler(t, `{"secretName": "partners", "optional": true, "forward": true, "clientHeader": "X-Client"}`, upstream)
 	if err := h.Serve(proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\nX_Client: globex\n")); err != nil || strings.Contains(upstream.Got, "globex") {
 		t.Errorf("%v\n%s", err, upstream.Got)
 	}
@@ -94,7 +94,7 @@ func TestOptionalForwardAndDisabled(t *testing.T) {
 	if want := "GET / HTTP/1.1\nHost: a\nX-API-Key: " + acme + "\nX-Client: acme\n"; err != nil || upstream.Got != want {
 		t.Errorf("forwarded: %v\n%s", err, upstream.Got)
 	}
-	h = build(t, `{"disabled": true, "clientHeader": "X-Client"}`, upstream)
+	h = handler(t, `{"disabled": true, "clientHeader": "X-Client"}`, upstream)
 	if err := h.Serve(proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\nX-Client: globex\n")); err != nil || strings.Contains(upstream.Got, "globex") {
 		t.Errorf("disabled: %v\n%s", err, upstream.Got)
 	}
@@ -129,7 +129,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 // cycle returns a function that serves one request.
 func cycle(tb testing.TB) func() {
 	tb.Helper()
-	h := build(tb, `{"secretName": "partners", "clientHeader": "X-Client"}`, exchange.HandlerFunc(func(*exchange.Exchange) error { return nil }))
+	h := handler(tb, `{"secretName": "partners", "clientHeader": "X-Client"}`, exchange.HandlerFunc(func(*exchange.Exchange) error { return nil }))
 	x := &exchange.Exchange{}
 	return func() {
 		x.Reset()
