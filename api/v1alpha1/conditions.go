@@ -86,7 +86,7 @@ const (
 	// by this installation. The message says which.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonInvalidSecret comes with False: a Secret that a filter names holds something that the filter can't use. The message
-	// names the Secret and its key. Nothing that it held before goes on to count.
+	// names the Secret and its key. What it held before does not go on to count.
 	ReasonInvalidSecret = "InvalidSecret"
 )
 

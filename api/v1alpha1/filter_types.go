@@ -7,6 +7,14 @@ type RouteFilters struct {
 	// apiKey lets requests with a known API key pass.
 	// +optional
 	APIKey *APIKeyFilter `json:"apiKey,omitempty"`
+
+	// jwt lets requests with a JSON Web Token pass.
+	// +optional
+	JWT *JWTFilter `json:"jwt,omitempty"`
+
+	// basicAuth lets requests with the name and password of a user pass.
+	// +optional
+	BasicAuth *BasicAuthFilter `json:"basicAuth,omitempty"`
 }
 
 // Filters are the filters of a rule, each at most once. A field's name is the filter's name.

@@ -83,6 +83,8 @@ type GatewayRouteSpec struct {
 	// the one here, or switches it off by disabled. One that can't be used makes the rules that it holds for answer 500.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.?apiKey.?disabled.orValue(false)",message="apiKey.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?jwt.?disabled.orValue(false)",message="jwt.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?basicAuth.?disabled.orValue(false)",message="basicAuth.disabled must not be set here: it switches the filter of the route off for a rule"
 	Filters *RouteFilters `json:"filters,omitempty"`
 
 	// rules say which requests go where. Their names, where given, are unique within the route.

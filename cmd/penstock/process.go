@@ -18,7 +18,9 @@ import (
 	"github.com/penstock/penstock/proxy/engine"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
@@ -122,6 +124,7 @@ func (p *process) buildFilters() error {
 	}
 	p.filters = builtin.Registry(builtin.Deps{
 		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted, RateLimits: p.limiter.Deps,
+		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(),
 	})
 	return nil
 }

@@ -143,21 +143,22 @@ func (c *Claims) AppendText(dst []byte, path string) ([]byte, bool) {
 	v, _ := c.Lookup(path)
 	items, ok := v.([]any)
 	if !ok {
-		return appendScalar(dst, v)
+		return AppendScalar(dst, v)
 	}
 	n := len(dst)
 	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, ok = appendScalar(dst, item); !ok {
+		if dst, ok = AppendScalar(dst, item); !ok {
 			return dst[:n], false
 		}
 	}
 	return dst, true
 }
 
-func appendScalar(dst []byte, v any) ([]byte, bool) {
+// AppendScalar appends the text of a claim that is a string, number or bool, and reports whether it is one.
+func AppendScalar(dst []byte, v any) ([]byte, bool) {
 	switch v := v.(type) {
 	case string:
 		return append(dst, v...), true

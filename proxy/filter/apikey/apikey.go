@@ -21,6 +21,9 @@ func define() filter.Definition {
 	d := filter.Define(Name, build, refs)
 	d.Lingers = true
 	return filter.Inspecting(d, func(c Config, values filter.Values) error {
+		if c.Disabled {
+			return nil
+		}
 		_, err := readKeys(values, c.ref())
 		return err
 	})
