@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -11,7 +12,12 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
+	"github.com/penstock/penstock/proxy/limit"
+	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/router"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -117,8 +123,13 @@ func snapshotWith(path snapshot.Path) *snapshot.Snapshot {
 // compile returns the router's problems with a snapshot. Base filters need a process around them and are left out.
 func compile(s *snapshot.Snapshot) []router.Problem {
 	isBase := func(d filter.Definition) bool { return d.Base }
+	local := limit.NewLocal(1000, time.Now)
+	deps := builtin.Deps{
+		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
+	}
 	_, problems := router.Compile(nil, s, router.Options{
-		Filters: slices.DeleteFunc(builtin.Registry(builtin.Deps{}), isBase),
+		Filters: slices.DeleteFunc(builtin.Registry(deps), isBase),
 		Cluster: func(*snapshot.Cluster) exchange.Handler {
 			return exchange.HandlerFunc(func(*exchange.Exchange) error { return nil })
 		},
