@@ -37,6 +37,9 @@ type Options struct {
 	Election Election
 	// Replica says who this one is.
 	Replica Replica
+	// Sharing is how others reach this replica to share rate limits, and SetPeers is told which others there are; nil: none are shared.
+	Sharing  *replicas.Sharing
+	SetPeers func([]Peer)
 	// Service is the one through which requests reach the replicas, in the namespace of the Election: routes have its addresses, and
 	// its ready endpoints are awaited before a route is Ready. Empty: none is known.
 	Service string

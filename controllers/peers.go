@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -118,7 +119,32 @@ func (p *peers) look(s *stores) {
 	if p.options.Service != "" {
 		p.view.SetFront(ready(list[*discoveryv1.EndpointSlice](s)))
 	}
-	p.view.Replace(list[*coordinationv1.Lease](s))
+	leases := list[*coordinationv1.Lease](s)
+	p.view.Replace(leases)
+	if p.options.SetPeers != nil {
+		p.options.SetPeers(sharers(leases, p.options.Election.Identity))
+	}
+}
+
+// Peer is another replica, with which rate limits are shared.
+type Peer struct {
+	Address netip.AddrPort
+	// Key is its public key, of Ed25519.
+	Key []byte
+}
+
+// sharers are the replicas that share rate limits, but this one. Those that have ended but whose Leases are there are among them.
+func sharers(leases []*coordinationv1.Lease, self string) (out []Peer) {
+	for _, l := range leases {
+		r, err := replicas.Parse(l)
+		if err != nil || r.Name == self || r.Sharing == nil || len(r.Addresses) == 0 {
+			continue // the View complains of what is not understood
+		}
+		if a, err := netip.ParseAddr(r.Addresses[0]); err == nil {
+			out = append(out, Peer{Address: netip.AddrPortFrom(a, r.Sharing.Port), Key: r.Sharing.Key})
+		}
+	}
+	return out
 }
 
 // ready returns the addresses that get requests.
@@ -221,6 +247,7 @@ func newReporter(o Options, due func()) (*replicas.Reporter, error) {
 	}
 	r.Begin(replicas.Report{
 		Incarnation: o.Now().UTC().Format(time.RFC3339Nano), Release: o.Replica.Release, Addresses: o.Replica.Addresses,
+		Sharing: o.Sharing,
 	})
 	return r, nil
 }

@@ -39,12 +39,19 @@ const (
 	// ReasonUnsupportedValue comes with False: a field holds a value that the schema allows and this version of
 	// Penstock does not know, as happens when the CRDs are newer than the binary. The message names the field.
 	ReasonUnsupportedValue = "UnsupportedValue"
-	// ReasonTargetNotFound comes with False, on a policy: the route or the rule that a targetRef names does not exist.
+	// ReasonTargetNotFound comes with False, on a policy: the route that a targetRef names does not exist.
 	ReasonTargetNotFound = "TargetNotFound"
-	// ReasonConflicted comes with False: an older object holds for the same thing and the two cannot hold together. The
-	// message names it. Of a policy, the thing is a target, and it does not hold for that one. Of a route, it is a hostname
-	// for which the other's spec.tls asks for another Secret or version: connections to that hostname are secured as the
-	// other asks, and all rules of this route go on to serve, so that an edit of one route takes no other down.
+	// ReasonSectionNotFound comes with False, on a policy: the route that a targetRef names has no rule of the name in
+	// sectionName.
+	ReasonSectionNotFound = "SectionNotFound"
+	// ReasonInvalidPolicy comes with False: a limit of a policy cannot be built, such as one with a regular expression
+	// beyond the size bound, or one of a kind that this version of Penstock does not know. Every rule that the policy
+	// holds for answers 500, since to serve it without the limit is not what was asked for. The message of the policy
+	// names the field, that of a route the rule and the policy.
+	ReasonInvalidPolicy = "InvalidPolicy"
+	// ReasonConflicted comes with False: an older route claims the same hostname, and its spec.tls asks for another Secret
+	// or version. The message names it. Connections to that hostname are secured as the other asks, and all rules of this
+	// route go on to serve, so that an edit of one route takes no other down.
 	ReasonConflicted = "Conflicted"
 )
 
@@ -78,6 +85,9 @@ const (
 	// ReasonSecretNotFound comes with False: a Secret that a filter names does not exist, lacks the key, or can't be read
 	// by this installation. The message says which.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonInvalidSecret comes with False: a Secret that a filter names holds something that the filter can't use. The message
+	// names the Secret and its key. What it held before does not go on to count.
+	ReasonInvalidSecret = "InvalidSecret"
 )
 
 // Reasons for Programmed.
@@ -87,9 +97,6 @@ const (
 	// ReasonNotProgrammed comes with False: nothing of this generation is served, or what is served of it answers 500.
 	// The message says why.
 	ReasonNotProgrammed = "NotProgrammed"
-	// ReasonNotEnforced comes with False, on a policy: this version of Penstock validates the policy and does not
-	// enforce it.
-	ReasonNotEnforced = "NotEnforced"
 )
 
 // Reasons for Ready.

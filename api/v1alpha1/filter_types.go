@@ -1,11 +1,30 @@
 package v1alpha1
 
+// RouteFilters are filters that a route may have for all of its rules, each at most once. A field's name is the filter's name.
+// A rule's filter takes the place of the route's filter of the same name as a whole: nothing of the two is merged. Each has a
+// field disabled, with which a rule switches the route's off.
+type RouteFilters struct {
+	// apiKey lets requests with a known API key pass.
+	// +optional
+	APIKey *APIKeyFilter `json:"apiKey,omitempty"`
+
+	// jwt lets requests with a JSON Web Token pass.
+	// +optional
+	JWT *JWTFilter `json:"jwt,omitempty"`
+
+	// basicAuth lets requests with the name and password of a user pass.
+	// +optional
+	BasicAuth *BasicAuthFilter `json:"basicAuth,omitempty"`
+}
+
 // Filters are the filters of a rule, each at most once. A field's name is the filter's name.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.redirect) || !has(self.directResponse)",message="redirect and directResponse must not be set together: both answer the request"
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || (!has(self.redirect) && !has(self.directResponse))",message="rewrite must not be set with redirect or directResponse: the request is never forwarded"
 // +kubebuilder:validation:XValidation:rule="!has(self.requestHeaders) || (!has(self.redirect) && !has(self.directResponse))",message="requestHeaders must not be set with redirect or directResponse: the request is never forwarded"
 type Filters struct {
+	RouteFilters `json:",inline"`
+
 	// requestHeaders changes the header fields of the request before it is forwarded.
 	// +optional
 	RequestHeaders *HeaderFilter `json:"requestHeaders,omitempty"`

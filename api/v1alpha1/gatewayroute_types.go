@@ -79,6 +79,14 @@ type GatewayRouteSpec struct {
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
+	// filters hold for every rule of the route, but for those that have a filter of the same name, which takes the place of
+	// the one here, or switches it off by disabled. One that can't be used makes the rules that it holds for answer 500.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.?apiKey.?disabled.orValue(false)",message="apiKey.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?jwt.?disabled.orValue(false)",message="jwt.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?basicAuth.?disabled.orValue(false)",message="basicAuth.disabled must not be set here: it switches the filter of the route off for a rule"
+	Filters *RouteFilters `json:"filters,omitempty"`
+
 	// rules say which requests go where. Their names, where given, are unique within the route.
 	// +required
 	// +listType=atomic
@@ -254,6 +262,12 @@ type GatewayRouteStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// policies are the policies that hold for the route or rules of it, the oldest first; of very many the first 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Policies []AttachedPolicy `json:"policies,omitempty"`
 
 	// replicas says how many replicas of Penstock serve this generation. It is as of the last time that Ready was decided: it does
 	// not follow replicas that come and go while nothing else changes.

@@ -30,6 +30,7 @@ type dataPlane struct {
 	maxConnections    int
 	maxPerClient      int
 	maxRequests       int64
+	rateLimits        rateLimits
 }
 
 func (d *dataPlane) add(f *pflag.FlagSet) {
@@ -49,6 +50,7 @@ func (d *dataPlane) add(f *pflag.FlagSet) {
 	f.IntVar(&d.maxConnections, "max-connections", 0, "how many connections of clients may be open; further ones are closed at once. 0: up to 100,000, as descriptors and memory allow")
 	f.IntVar(&d.maxPerClient, "max-connections-per-client", 0, "how many of them one IPv4 address or IPv6 /64 network may have. 0: half of --max-connections")
 	f.Int64Var(&d.maxRequests, "max-requests-in-flight", engine.DefaultMaxExchanges, "how many requests may be in flight; further ones are answered with 503")
+	d.rateLimits.add(f)
 }
 
 // prefixes parses the CIDRs of a flag.

@@ -18,7 +18,9 @@ import (
 	"github.com/penstock/penstock/proxy/engine"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
@@ -34,6 +36,7 @@ type process struct {
 	metrics   *prometheus.Registry
 	config    observe.Config
 	accessLog *observe.AccessLog
+	limiter   *limiter
 	filters   filter.Registry
 	gateway   *proxy.Gateway
 	draining  atomic.Bool
@@ -116,8 +119,12 @@ func (p *process) buildFilters() error {
 	p.accessLog = observe.NewAccessLog(out)
 	requests := observe.NewRequests(0)
 	p.metrics.MustRegister(requests, p.accessLog.Metrics())
+	if p.limiter, err = p.flags.rateLimits.build(p.log, p.metrics); err != nil {
+		return err
+	}
 	p.filters = builtin.Registry(builtin.Deps{
-		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted,
+		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted, RateLimits: p.limiter.Deps,
+		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(),
 	})
 	return nil
 }
@@ -150,6 +157,7 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 		return err
 	}
 	go p.gateway.Run(serving)
+	go p.limiter.run(serving)
 	failed := make(chan error, 1)
 	go func() { failed <- feed(serving) }()
 	select {

@@ -22,6 +22,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/penstock/penstock/controllers"
+	"github.com/penstock/penstock/controllers/replicas"
+	"github.com/penstock/penstock/proxy/limit/sharing/mesh"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -138,6 +140,9 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	if options.Namespaces, err = control.watched(); err != nil {
 		return err
 	}
+	if len(flags.rateLimits.peers.addresses) > 0 || flags.rateLimits.peers.secretFile != "" {
+		return errors.New("--rate-limit-peers and --rate-limit-peers-secret-file are for penstock standalone: replicas in a cluster find and know each other by their Leases")
+	}
 	config, err := control.config()
 	if err != nil {
 		return err
@@ -158,17 +163,32 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	logger := logr.FromSlogHandler(p.log.Handler())
 	klog.SetLogger(logger)
 	ctrl.SetLogger(logger)
-	c, err := controllers.New(controllers.Options{
+	o := controllers.Options{
 		Config: config, Ingress: control.ingress, Secrets: secrets, Election: election, Service: control.service,
 		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
 		Translate: options, Filters: p.filters, Gateway: withFaults(served{p}, p.log),
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
-	})
+	}
+	if peers := p.limiter.peers; peers != nil {
+		o.Sharing = &replicas.Sharing{Port: peers.port, Key: peers.key[:]}
+		o.SetPeers = func(all []controllers.Peer) { peers.SetPeers(trusted(all)) }
+	}
+	c, err := controllers.New(o)
 	if err != nil {
 		return err
 	}
 	feed := func(ctx context.Context) error { c.Run(ctx); return nil }
 	return p.run(ctx, options.Listeners, feed, c.Ready)
+}
+
+// trusted are replicas as the mesh knows them; those whose key is none are left out.
+func trusted(all []controllers.Peer) (out []mesh.Peer) {
+	for _, p := range all {
+		if len(p.Key) == len(mesh.Key{}) {
+			out = append(out, mesh.Peer{Address: p.Address, Key: mesh.Key(p.Key)})
+		}
+	}
+	return out
 }
 
 // served is the gateway as the controller sees it.

@@ -21,6 +21,7 @@ type body struct {
 	bare       bool
 	Conditions []metav1.Condition            `json:"conditions,omitempty"`
 	Targets    []v1alpha1.PolicyTargetStatus `json:"targets,omitempty"`
+	Policies   []v1alpha1.AttachedPolicy     `json:"policies,omitempty"`
 	Replicas   *v1alpha1.ReplicasStatus      `json:"replicas,omitempty"`
 	Addresses  []v1alpha1.Address            `json:"addresses,omitempty"`
 }
@@ -29,7 +30,7 @@ type body struct {
 func bodyOf(o client.Object) body {
 	switch o := o.(type) {
 	case *v1alpha1.GatewayRoute:
-		return body{Conditions: o.Status.Conditions, Replicas: o.Status.Replicas, Addresses: o.Status.Addresses}
+		return body{Conditions: o.Status.Conditions, Policies: o.Status.Policies, Replicas: o.Status.Replicas, Addresses: o.Status.Addresses}
 	case *v1alpha1.RateLimitPolicy:
 		return body{Conditions: o.Status.Conditions, Targets: o.Status.Targets, Replicas: o.Status.Replicas}
 	case *networkingv1.Ingress:
@@ -41,7 +42,13 @@ func bodyOf(o client.Object) body {
 // bodyWithout returns the status that a report and what came of applying it make, without transition times and what depends on the
 // replicas.
 func bodyWithout(r *status.Report, fault string) body {
-	return body{bare: isBare(r.Kind), Conditions: programmed(r.Conditions, fault), Targets: r.Targets}
+	b := body{
+		bare: isBare(r.Kind), Conditions: programmed(r.Conditions, fault), Targets: slices.Clone(r.Targets), Policies: r.Policies,
+	}
+	for i := range b.Targets {
+		b.Targets[i].Conditions = programmed(b.Targets[i].Conditions, fault)
+	}
+	return b
 }
 
 // programmed decides the condition that a translation had to leave open.
@@ -64,7 +71,7 @@ func programmed(conditions []metav1.Condition, fault string) []metav1.Condition 
 func (b body) since(before body, now metav1.Time) body {
 	out := body{
 		bare: b.bare, Conditions: since(b.Conditions, before.Conditions, now), Targets: slices.Clone(b.Targets),
-		Replicas: b.Replicas, Addresses: b.Addresses,
+		Policies: b.Policies, Replicas: b.Replicas, Addresses: b.Addresses,
 	}
 	for i := range out.Targets {
 		t := &out.Targets[i]
@@ -105,6 +112,7 @@ func (b body) same(o body) bool {
 		return len(o.Conditions) == 0 && len(o.Targets) == 0
 	}
 	return sameConditions(b.Conditions, o.Conditions) && slices.Equal(b.Addresses, o.Addresses) && ptr.Equal(b.Replicas, o.Replicas) &&
+		slices.Equal(b.Policies, o.Policies) &&
 		slices.EqualFunc(b.Targets, o.Targets, func(x, y v1alpha1.PolicyTargetStatus) bool {
 			return x.TargetRef == y.TargetRef && len(x.Conditions) == len(y.Conditions) &&
 				sameConditions(x.Conditions, y.Conditions)

@@ -68,6 +68,7 @@ func TestSame(t *testing.T) {
 	target := func(conditions ...metav1.Condition) []v1alpha1.PolicyTargetStatus {
 		return []v1alpha1.PolicyTargetStatus{{TargetRef: v1alpha1.TargetRef{Name: "users"}, Conditions: conditions}}
 	}
+	policies := []v1alpha1.AttachedPolicy{{Kind: v1alpha1.KindRateLimitPolicy, Name: "limits"}}
 	cases := []struct {
 		name         string
 		wanted, have body
@@ -83,6 +84,9 @@ func TestSame(t *testing.T) {
 		{"a target missing", body{Conditions: ours, Targets: target(status.Accepted(1))}, body{Conditions: ours}, false},
 		{"a target too many", body{Conditions: ours}, body{Conditions: ours, Targets: target(status.Accepted(1))}, false},
 		{"a target's condition too many", body{Conditions: ours, Targets: target(status.Accepted(1))}, body{Conditions: ours, Targets: target(ours...)}, false},
+		{"a policy missing", body{Conditions: ours, Policies: policies}, body{Conditions: ours}, false},
+		{"a policy too many", body{Conditions: ours}, body{Conditions: ours, Policies: policies}, false},
+		{"the same policies", body{Conditions: ours, Policies: policies}, body{Conditions: ours, Policies: slices.Clone(policies)}, true},
 		{"nothing wanted, nothing there", body{}, body{}, true},
 		{"nothing wanted, something there", body{}, body{Conditions: ours}, false},
 	}
@@ -104,7 +108,7 @@ func TestProgrammedIsWhatCameOfApplying(t *testing.T) {
 	}{
 		{"left open, and applied", status.ProgrammingPending(3), "", status.Programmed(3)},
 		{"left open, and not applied", status.ProgrammingPending(3), "Route a answers 500.", status.NotProgrammed(3, "Route a answers 500.")},
-		{"decided by the translation", status.NotEnforced(3), "", status.NotEnforced(3)},
+		{"decided by the translation", status.NotProgrammed(3, "No."), "", status.NotProgrammed(3, "No.")},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -77,6 +77,15 @@ type Report struct {
 	Version string `json:"version,omitempty"`
 	// Positions are those up to which the snapshot is known to take all changes into account.
 	Positions Positions `json:"positions,omitempty"`
+	// Sharing is where others tell this replica how much of rate limits they have used; nil if nowhere.
+	Sharing *Sharing `json:"sharing,omitempty"`
+}
+
+// Sharing is how a replica is reached, at any of its addresses, by those that share rate limits with it.
+type Sharing struct {
+	Port uint16 `json:"port"`
+	// Key is the public key by which the replica is known, of Ed25519.
+	Key []byte `json:"key"`
 }
 
 // Replica is one as its Lease shows it.

@@ -43,6 +43,8 @@ type Report struct {
 	Conditions []metav1.Condition `json:"conditions"`
 	// Targets are the parts of a policy's report, in the order of its targetRefs.
 	Targets []v1alpha1.PolicyTargetStatus `json:"targets,omitempty"`
+	// Policies are what holds for a route, oldest first.
+	Policies []v1alpha1.AttachedPolicy `json:"policies,omitempty"`
 }
 
 // Problem is one thing that keeps a condition from being plainly true.
@@ -96,12 +98,6 @@ func NotProgrammed(generation int64, message string) metav1.Condition {
 func ProgrammingPending(generation int64) metav1.Condition {
 	return condition(v1alpha1.ConditionProgrammed, metav1.ConditionUnknown, generation,
 		v1alpha1.ReasonPending, "This generation of the object has not been applied yet.")
-}
-
-// NotEnforced says that this version has no means to do what a policy asks for.
-func NotEnforced(generation int64) metav1.Condition {
-	return condition(v1alpha1.ConditionProgrammed, metav1.ConditionFalse, generation,
-		v1alpha1.ReasonNotEnforced, "This version of Penstock validates the policy and does not enforce it.")
 }
 
 // Ready says that every replica that gets requests serves the object at this generation.

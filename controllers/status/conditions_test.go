@@ -70,7 +70,7 @@ func TestConditionsBoundTheirMessage(t *testing.T) {
 func TestConditionsAreComplete(t *testing.T) {
 	for _, c := range []metav1.Condition{
 		Accepted(7), ResolvedRefs(7), Programmed(7), NotProgrammed(7, "Route a/b/0 can't be built."), ProgrammingPending(7),
-		NotEnforced(7), NotReported(7),
+		NotReported(7),
 	} {
 		if c.Type == "" || c.Status == "" || c.Reason == "" || c.Message == "" || c.ObservedGeneration != 7 {
 			t.Errorf("incomplete: %+v", c)

@@ -26,7 +26,9 @@ func (r gatewayRoute) meansWhat(earlier subject) bool {
 }
 
 func (r gatewayRoute) translate(e *environment) translation {
-	j := job{environment: e, self: refOf(r.kind(), r), route: r.GatewayRoute}
+	policies := e.policies(nameOf(r))
+	j := job{environment: e, self: refOf(r.kind(), r), route: r.GatewayRoute, policies: policies}
+	j.attached = attached(r.GatewayRoute, policies)
 	j.run()
 	return j.translation
 }
@@ -64,6 +66,13 @@ func (s *gatewayRoutes) put(name types.NamespacedName, object *v1alpha1.GatewayR
 		s.routes.put(s.served, name, nil)
 	}
 	return true
+}
+
+// outdate has a GatewayRoute translated again.
+func (s *gatewayRoutes) outdate(name types.NamespacedName) {
+	if r, ok := s.served[name]; ok {
+		s.routes.outdated[r] = struct{}{}
+	}
 }
 
 // ruleName is how a rule is known within its route. Names start with a letter, so that no index is one.

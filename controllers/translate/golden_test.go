@@ -258,6 +258,7 @@ type statusView struct {
 	Generation int64        `json:"generation"`
 	Conditions []string     `json:"conditions"`
 	Targets    []targetView `json:"targets,omitempty"`
+	Policies   []string     `json:"policies,omitempty"`
 }
 
 type targetView struct {
@@ -274,6 +275,9 @@ func viewOf(s *Status) statusView {
 			Target:     strings.TrimSuffix(t.TargetRef.Kind+" "+t.TargetRef.Name+"/"+string(t.TargetRef.SectionName), "/"),
 			Conditions: viewConditions(t.Conditions),
 		})
+	}
+	for _, p := range s.Policies {
+		out.Policies = append(out.Policies, strings.TrimSuffix(p.Kind+" "+p.Name+" on "+string(p.SectionName), " on "))
 	}
 	return out
 }

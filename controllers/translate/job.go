@@ -14,8 +14,8 @@ import (
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
-// translation is what one object means. It is a function of the object, of what its dependencies name, and of the
-// options.
+// translation is what one object means. It is a function of the object, of the policies on it, of what its dependencies name, and of
+// the options.
 type translation struct {
 	// rules are sealed, one a rule of a GatewayRoute or a path of an Ingress.
 	rules []*snapshot.Route
@@ -30,6 +30,8 @@ type translation struct {
 	// secrets are those that were looked at, found or not; refs the values that filters need of them.
 	secrets []types.NamespacedName
 	refs    []snapshot.Ref
+	// attached are the policies that hold for the route.
+	attached []v1alpha1.AttachedPolicy
 	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields;
 	// remarks are what there is to say of ResolvedRefs that is no problem.
 	accepted, resolved, remarks []status.Problem
@@ -44,6 +46,8 @@ type environment struct {
 	filters     filter.Registry
 	catalog     *catalog
 	secrets     *secretSet
+	// policies returns those on a GatewayRoute or its rules, the oldest first.
+	policies func(route types.NamespacedName) []*policy
 }
 
 // job is the making of one translation.
@@ -53,6 +57,10 @@ type job struct {
 	// self is the object at work; route is the object itself if it is a GatewayRoute.
 	self  status.Ref
 	route *v1alpha1.GatewayRoute
+	// policies are those on the route or its rules, the oldest first.
+	policies []*policy
+	// shared are the filters of the whole route.
+	shared []routeFilter
 	// rule is what messages call the rule at work.
 	rule string
 }
@@ -61,6 +69,7 @@ type job struct {
 func (j *job) run() {
 	hosts, something := j.hosts()
 	j.secure(hosts)
+	j.shared = j.routeFilters()
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
 		at := field.NewPath("spec", "rules").Index(i)
@@ -81,7 +90,8 @@ func (j *job) run() {
 // fill translates what a rule matches and does. A rule with anything unusable keeps its matches, to reject what they match.
 func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	matches, matchable := j.matches(rule, at)
-	filters, filterable := j.configured(j.rule, rule.Filters, at.Child("filters"))
+	filters, filterable := j.ruleFilters(rule, at.Child("filters"))
+	limits, enforceable := j.limits(rule, at)
 	backends, clusters, servable := j.backends(rule.Backends, at.Child("backends"))
 	timeouts, bounded := j.timeouts(rule.Timeouts, at.Child("timeouts"))
 	body, limited := j.maxRequestBody(rule.Limits, at.Child("limits", "requestBody"))
@@ -89,11 +99,11 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	if !matchable {
 		j.setRank(widened)
 	}
-	if !matchable || !filterable || !servable || !bounded || !limited {
+	if !matchable || !filterable || !enforceable || !servable || !bounded || !limited {
 		out.Reject = unresolved
 		return
 	}
-	out.Filters = append(filters, j.redirectHTTP()...)
+	out.Filters = slices.Concat(filters, limits, j.redirectHTTP())
 	out.Backends, out.Timeouts, out.MaxRequestBody = backends, timeouts, body
 	j.refer(clusters)
 }

@@ -1,7 +1,7 @@
 package translate
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +19,7 @@ type policy struct {
 	// place is that of the object.
 	place   string
 	targets []target
+	meaning meaning
 }
 
 // target is what a policy holds for: a route, or one of its rules.
@@ -27,39 +28,40 @@ type target struct {
 	rule  v1alpha1.RuleName
 }
 
-// String names the target as messages do.
-func (t target) String() string {
-	if t.rule == "" {
-		return fmt.Sprintf("GatewayRoute %s", t.route)
-	}
-	return fmt.Sprintf("rule %s of GatewayRoute %s", t.rule, t.route)
-}
+// covers reports whether what holds for the target holds for a rule of its route.
+func (t target) covers(rule v1alpha1.RuleName) bool { return t.rule == "" || t.rule == rule }
 
 func comparePolicies(a, b *policy) int { return strings.Compare(a.place, b.place) }
 
-// policySet is the policies and their statuses. Policies on the same target contest it.
+// policySet is the policies and their statuses.
 type policySet struct {
-	class    string
-	routes   tracker[*v1alpha1.GatewayRoute]
-	objects  tracker[*v1alpha1.RateLimitPolicy]
-	byName   map[types.NamespacedName]*policy
-	claims   *contests[target, *policy]
-	users    dependents[types.NamespacedName, *policy]
-	reports  *reports
+	*environment
+	routes  tracker[*v1alpha1.GatewayRoute]
+	objects tracker[*v1alpha1.RateLimitPolicy]
+	byName  map[types.NamespacedName]*policy
+	users   dependents[types.NamespacedName, *policy]
+	reports *reports
+	// outdate is told the routes for which something else holds now.
+	outdate  func(route types.NamespacedName)
 	unjudged map[*policy]struct{}
 }
 
-func newPolicySet(class string, routes tracker[*v1alpha1.GatewayRoute], reports *reports) *policySet {
+func newPolicySet(e *environment, routes *gatewayRoutes, reports *reports) *policySet {
 	return &policySet{
-		class:    class,
-		routes:   routes,
-		objects:  tracker[*v1alpha1.RateLimitPolicy]{},
-		byName:   map[types.NamespacedName]*policy{},
-		claims:   newContests[target](comparePolicies),
-		users:    dependents[types.NamespacedName, *policy]{},
-		reports:  reports,
-		unjudged: map[*policy]struct{}{},
+		environment: e,
+		routes:      routes.objects,
+		objects:     tracker[*v1alpha1.RateLimitPolicy]{},
+		byName:      map[types.NamespacedName]*policy{},
+		users:       dependents[types.NamespacedName, *policy]{},
+		reports:     reports,
+		outdate:     routes.outdate,
+		unjudged:    map[*policy]struct{}{},
 	}
+}
+
+// on returns the policies on a route or its rules, the oldest first.
+func (s *policySet) on(route types.NamespacedName) []*policy {
+	return slices.SortedFunc(maps.Keys(s.users[route]), comparePolicies)
 }
 
 // touch marks the policies on a route.
@@ -106,20 +108,20 @@ func (s *policySet) remove(name types.NamespacedName, p *policy) {
 	delete(s.unjudged, p)
 }
 
-// enter has a policy claim its targets.
+// enter has a policy hold for its targets.
 func (s *policySet) enter(p *policy) {
-	p.targets = targetsOf(p.object)
+	p.targets, p.meaning = targetsOf(p.object), s.mean(p.object)
 	s.unjudged[p] = struct{}{}
 	for _, t := range p.targets {
 		s.users.add(t.route, p)
-		s.claims.enter(t, p)
+		s.outdate(t.route)
 	}
 }
 
 func (s *policySet) withdraw(p *policy) {
 	for _, t := range p.targets {
 		s.users.remove(t.route, p)
-		s.claims.withdraw(t, p)
+		s.outdate(t.route)
 	}
 }
 
@@ -143,9 +145,8 @@ func targetOf(p metav1.Object, ref v1alpha1.TargetRef) target {
 	return target{route: types.NamespacedName{Namespace: p.GetNamespace(), Name: ref.Name}, rule: ref.SectionName}
 }
 
-// settle decides who holds which target and brings statuses up to date.
+// settle brings statuses up to date.
 func (s *policySet) settle() {
-	s.claims.settle(func(p *policy) { s.unjudged[p] = struct{}{} })
 	var turns yield.Turns
 	for p := range taken(&s.unjudged) {
 		turns.Next()
@@ -167,7 +168,7 @@ func (s *policySet) judge(p *policy) {
 func (s *policySet) speaksFor(p *policy) bool {
 	for _, t := range p.targets {
 		if r, ok := s.routes[t.route]; ok {
-			return r.Spec.ClassName == s.class
+			return r.Spec.ClassName == s.options.ClassName
 		}
 	}
 	return true
@@ -176,19 +177,29 @@ func (s *policySet) speaksFor(p *policy) bool {
 func (s *policySet) report(p *policy) *Status {
 	generation := p.object.Generation
 	out := &Status{Ref: refOf(v1alpha1.KindRateLimitPolicy, p.object)}
-	var all []status.Problem
+	all, holds := slices.Clone(p.meaning.problems), false
 	for _, ref := range p.object.Spec.TargetRefs {
 		problems := s.problems(p, ref)
 		all = append(all, problems...)
+		holds = holds || len(problems) == 0
+		problems = slices.Concat(p.meaning.problems, problems)
 		out.Targets = append(out.Targets, v1alpha1.PolicyTargetStatus{
 			TargetRef:  ref,
-			Conditions: []metav1.Condition{status.Accepted(generation, problems...), status.NotEnforced(generation)},
+			Conditions: []metav1.Condition{status.Accepted(generation, problems...), enforced(generation, len(problems) == 0)},
 		})
 	}
 	out.Conditions = []metav1.Condition{
-		status.Accepted(generation, all...), status.NotEnforced(generation), status.NotReported(generation),
+		status.Accepted(generation, all...), enforced(generation, holds && len(p.meaning.problems) == 0), status.NotReported(generation),
 	}
 	return out
+}
+
+// enforced leaves it to whoever applies the snapshot to say that a policy is enforced, unless there is nothing of it there.
+func enforced(generation int64, holds bool) metav1.Condition {
+	if !holds {
+		return status.NotProgrammed(generation, "The limits are not enforced; Accepted says why.")
+	}
+	return status.ProgrammingPending(generation)
 }
 
 // problems returns what keeps a policy from holding for one of its targets: nothing, or one thing.
@@ -200,13 +211,10 @@ func (s *policySet) problems(p *policy, ref v1alpha1.TargetRef) []status.Problem
 		return []status.Problem{unsupportedTarget(ref)}
 	case !exists:
 		return []status.Problem{routeNotFound(t.route)}
-	case route.Spec.ClassName != s.class:
+	case route.Spec.ClassName != s.options.ClassName:
 		return []status.Problem{routeNotServed(t.route, route.Spec.ClassName)}
 	case t.rule != "" && !hasRule(route, t.rule):
 		return []status.Problem{ruleNotFound(t.route, t.rule)}
-	}
-	if holder := s.claims.holder(t); holder != p {
-		return []status.Problem{conflicted(nameOf(holder.object), t)}
 	}
 	return nil
 }

@@ -36,6 +36,11 @@ func secretNotFound(subject string, at *field.Path, why string) status.Problem {
 	return problem(v1alpha1.ReasonSecretNotFound, "%s answers 500: %s: %s", subject, at, why)
 }
 
+// unusableSecret takes an error that names the value.
+func unusableSecret(subject string, at *field.Path, err error) status.Problem {
+	return problem(v1alpha1.ReasonInvalidSecret, "%s answers 500: %s: %v.", subject, at, err)
+}
+
 func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) status.Problem {
 	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
 }
@@ -169,7 +174,7 @@ func routeNotServed(route types.NamespacedName, class string) status.Problem {
 }
 
 func ruleNotFound(route types.NamespacedName, rule v1alpha1.RuleName) status.Problem {
-	return problem(v1alpha1.ReasonTargetNotFound, "GatewayRoute %s has no rule named %s.", route, rule)
+	return problem(v1alpha1.ReasonSectionNotFound, "GatewayRoute %s has no rule named %s.", route, rule)
 }
 
 func unsupportedTarget(t v1alpha1.TargetRef) status.Problem {
@@ -177,8 +182,12 @@ func unsupportedTarget(t v1alpha1.TargetRef) status.Problem {
 		"This version of Penstock knows no policies for kind %s of group %s.", t.Kind, t.Group)
 }
 
-func conflicted(holder types.NamespacedName, t target) status.Problem {
-	return problem(v1alpha1.ReasonConflicted, "RateLimitPolicy %s, which takes precedence, holds for %s.", holder, t)
+func invalidLimit(at *field.Path, why string) status.Problem {
+	return problem(v1alpha1.ReasonInvalidPolicy, "Every target answers 500: %s: %s.", at, why)
+}
+
+func policyInvalid(subject string, policy types.NamespacedName) status.Problem {
+	return problem(v1alpha1.ReasonInvalidPolicy, "%s answers 500: RateLimitPolicy %s holds for it and can't be enforced.", subject, policy)
 }
 
 func problem(reason, format string, args ...any) status.Problem {

@@ -256,6 +256,7 @@ func (s *routeSet) judge(r *route) {
 			r.programmed(),
 			status.NotReported(generation),
 		},
+		Policies: r.attached,
 	}
 	s.reports.keep(fresh)
 }

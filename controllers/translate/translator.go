@@ -167,7 +167,8 @@ func newMemory(o Options, filters filter.Registry) memory {
 	}
 	m.routes = newRouteSet(e, m.reports)
 	m.own, m.ingresses = newGatewayRoutes(m.routes), newIngresses(m.routes)
-	m.policies = newPolicySet(o.ClassName, m.own.objects, m.reports)
+	m.policies = newPolicySet(e, m.own, m.reports)
+	e.policies = m.policies.on
 	return m
 }
 

@@ -414,7 +414,18 @@ func (w *world) grant(meta metav1.ObjectMeta) *gatewayv1beta1.ReferenceGrant {
 func (w *world) policy(meta metav1.ObjectMeta) *v1alpha1.RateLimitPolicy {
 	out := &v1alpha1.RateLimitPolicy{ObjectMeta: meta}
 	out.Spec.TargetRefs = append(some(w, 2, w.targetRef), w.targetRef())
+	out.Spec.Limits = append(some(w, 1, w.limit), w.limit())
 	return out
+}
+
+func (w *world) limit() v1alpha1.RateLimit {
+	return v1alpha1.RateLimit{
+		Name: "l", Requests: 1 + w.Int32N(2), Period: pick(w, new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("soon"))),
+		Key: some(w, 1, func() v1alpha1.KeySource {
+			return pick(w, v1alpha1.KeySource{Type: "Path"}, v1alpha1.KeySource{Type: "APIKey"})
+		}),
+		Match: pick(w, nil, new(w.match())),
+	}
 }
 
 func (w *world) targetRef() v1alpha1.TargetRef {

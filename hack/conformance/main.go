@@ -28,6 +28,7 @@ var suites = []suite{
 	{"autobahn", "WebSocket frames of the Autobahn test suite, direct and through the gateway", autobahn},
 	{"slow", "slowhttptest's attacks, and idle connections, beside good clients", slow},
 	{"tls", "testssl.sh against the listener for HTTPS", secure},
+	{"jws", "the JSON Web Signatures of Wycheproof through the verifier of the jwt filter", jwsSuite},
 }
 
 // options are where things are.

@@ -10,7 +10,7 @@ command -v ip >/dev/null || missing ip "apt-get install iproute2"
 command -v slowhttptest >/dev/null || missing slowhttptest "apt-get install slowhttptest"
 command -v testssl >/dev/null || missing testssl "apt-get install testssl.sh"
 [ -n "${CONFORMANCE_DIR:-}" ] || missing CONFORMANCE_DIR "it names the folder with the cases of others; see docs/conformance.md"
-for file in http11probe.json llhttp-request.json autobahn-frames.json.gz; do
+for file in http11probe.json llhttp-request.json autobahn-frames.json.gz json_web_signature_test.json; do
 	[ -r "$CONFORMANCE_DIR/$file" ] || missing "$CONFORMANCE_DIR/$file" "see docs/conformance.md"
 done
 [ -x bin/penstock ] || missing bin/penstock "make build"

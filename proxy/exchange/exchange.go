@@ -73,10 +73,19 @@ type Exchange struct {
 	Route *Route
 	Match int
 	Trace Trace
+	// Subject is who the request is from, as the identity filters found; anonymous before them.
+	Subject Subject
 	// Upstream says who answered, or who was asked last.
 	Upstream Upstream
 	// Err is the failure that the answer reports or that cut it short; nil when the backend's answer was delivered whole.
 	Err *Error
+
+	// FailureHead has the fields that the answer to a failure gets beside its own, as a challenge to authenticate. What a handler
+	// adds to it before next is called, or before it fails, counts; an answer without failure gets none of it.
+	FailureHead Head
+
+	// Limits is what the rate limits remember of the exchange; theirs alone.
+	Limits Slot
 
 	// Outcome is filled before Finish.
 	Outcome Outcome
@@ -89,6 +98,13 @@ type Exchange struct {
 	deadline  time.Time
 	interrupt Interrupter
 	cancelled *Error
+}
+
+// Slot is what a filter remembers of an exchange until its end. The memory is kept for the next exchange, so that it is allocated
+// once for many.
+type Slot interface {
+	// Reset forgets all.
+	Reset()
 }
 
 // TLS is what was negotiated for a connection.
@@ -180,8 +196,13 @@ func (x *Exchange) Reset() {
 	x.Route = nil
 	x.Match = 0
 	x.Trace = Trace{}
+	x.Subject = Subject{}
 	x.Upstream = Upstream{}
 	x.Err = nil
+	x.FailureHead.Reset(nil)
+	if x.Limits != nil {
+		x.Limits.Reset()
+	}
 	x.Outcome = Outcome{}
 	x.finishers = nil
 	x.arena = x.arena[:0]

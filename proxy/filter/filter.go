@@ -27,9 +27,12 @@ type Env struct {
 	// Route is the route that is being compiled; nil in the base chain, which also serves what no route matches.
 	Route *exchange.Route
 	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
-	Secret func(snapshot.Ref) ([]byte, error)
+	Secret Values
 	Now    func() time.Time
 }
+
+// Values returns the value that a Ref names. It must not be written.
+type Values func(snapshot.Ref) ([]byte, error)
 
 // Definition describes a filter: its name and how to check and build one.
 type Definition struct {
@@ -39,6 +42,12 @@ type Definition struct {
 	Base bool
 	// Check decodes a configuration strictly and validates it; it returns the Secrets that it needs.
 	Check func(config json.RawMessage) ([]snapshot.Ref, error)
+	// Inspect looks at the values that Check asked for, and says what keeps them from being used; nil where any value will do.
+	// The configuration is one that Check accepts. An Unusable error names the value.
+	Inspect func(config json.RawMessage, values Values) error
+	// Lingers says that the filter has something to do even on a rule that switches off the one of its route. It is built there
+	// with the route's configuration and "disabled": true, and names no Secrets then.
+	Lingers bool
 	// Build makes the filter. For what Check accepts it fails only if a Secret can't be had.
 	Build func(config json.RawMessage, env Env) (Filter, error)
 }
@@ -69,6 +78,30 @@ func Define[C any](name string, build func(C, Env) (Filter, error), refs func(C)
 		},
 	}
 }
+
+// Inspecting returns d with an Inspect for configurations of type C, the one that d was defined with.
+func Inspecting[C any](d Definition, inspect func(C, Values) error) Definition {
+	d.Inspect = func(raw json.RawMessage, values Values) error {
+		c, err := decode[C](raw)
+		if err != nil {
+			return err
+		}
+		return inspect(c, values)
+	}
+	return d
+}
+
+// Unusable says that the value of a Ref is not what the filter needs.
+type Unusable struct {
+	Ref snapshot.Ref
+	Err error
+}
+
+// Error never has the value.
+func (u *Unusable) Error() string { return u.Ref.Source() + ": " + u.Err.Error() }
+
+// Unwrap returns what is wrong with the value.
+func (u *Unusable) Unwrap() error { return u.Err }
 
 // DefineBase makes a definition of a filter that is part of every chain and takes no configuration.
 func DefineBase(name string, build func(Env) Filter) Definition {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/predicate"
 	"github.com/penstock/penstock/proxy/radix"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -40,7 +41,7 @@ type candidate struct {
 	oneLabel bool
 	// key is where the candidate stands in the tree of paths.
 	key        string
-	predicates []predicate
+	predicates []predicate.Predicate
 }
 
 // compare orders candidates by precedence: that of their matches, then the age of their routes, then their place in
@@ -59,7 +60,7 @@ func (c *candidate) holds(x *exchange.Exchange, deep bool) bool {
 		return false
 	}
 	for _, p := range c.predicates {
-		if !p.holds(x) {
+		if !p.Holds(x) {
 			return false
 		}
 	}

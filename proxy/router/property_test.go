@@ -124,7 +124,7 @@ func definedHost(routes []*snapshot.Route, name string) (best string, deep bool)
 			suffix, isWildcard := strings.CutPrefix(h, "*.")
 			labels, below := strings.CutSuffix(name, "."+suffix)
 			several := strings.Contains(labels, ".")
-			if isWildcard && below && len(h) > len(best) && !(several && r.OneLabel) {
+			if isWildcard && below && len(h) > len(best) && (!several || !r.OneLabel) {
 				best, deep = h, several
 			}
 		}

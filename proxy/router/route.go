@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/predicate"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -101,7 +102,7 @@ func (b *builder) buildMatches() error {
 
 func compileMatch(spec *snapshot.Match) (c candidate, err error) {
 	c = candidate{spec: spec, key: spec.Path.Value}
-	c.predicates, err = compilePredicates(spec)
+	c.predicates, err = predicate.Compile(spec)
 	if err != nil {
 		return c, err
 	}
@@ -112,11 +113,11 @@ func compileMatch(spec *snapshot.Match) (c candidate, err error) {
 		c.kind = prefix
 	case snapshot.Regex:
 		c.kind = regex
-		re, literal, err := compileRegexp(spec.Path.Value)
+		re, literal, err := predicate.Regexp(spec.Path.Value)
 		if err != nil {
 			return c, fmt.Errorf("path: %w", err)
 		}
-		c.key, c.predicates = literal, append(c.predicates, pathRegex{re})
+		c.key, c.predicates = literal, append(c.predicates, predicate.Path{Regexp: re})
 	default:
 		return c, fmt.Errorf("path: unknown type %q", spec.Path.Type)
 	}

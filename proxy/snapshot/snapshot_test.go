@@ -154,7 +154,7 @@ func listed[T any](parts ...*T) *radix.Tree[T] {
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	s := New(Snapshot{Secrets: listed((&Secret{Ref: Ref{"ns", "name", "key"}, Value: PrivateBytes("hunter2")}).Seal())})
+	s := New(Snapshot{Secrets: listed((&Secret{Ref: Ref{Namespace: "ns", Name: "name", Key: "key"}, Value: PrivateBytes("hunter2")}).Seal())})
 	marshalled, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)

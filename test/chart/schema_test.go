@@ -27,6 +27,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"an argument that is no flag", "extraArgs: [debug]", "/extraArgs/0"},
 		{"too short a grace period", "terminationGracePeriodSeconds: 35", "terminationGracePeriodSeconds is 35: it must be more than"},
 		{"a flag that a value sets", "extraArgs: [--drain-delay=1s]", "--drain-delay is set by the value drain.delaySeconds"},
+		{"a flag by which replicas share limits", "extraArgs: ['--rate-limit-peers-bind=:9000']", "--rate-limit-peers-bind is set by the value rateLimit.sharing.enabled"},
 		{"a flag that the chart counts on", "extraArgs: [--http-port=80]", "the chart counts on the default of --http-port"},
 		{"Secrets that are not read", "secrets: {access: none, clusterWide: true}", "secrets.access is none"},
 		{"namespaces of a cluster", "secrets: {clusterWide: true, namespaces: [a]}", "leave secrets.namespaces empty"},

@@ -131,6 +131,16 @@ var cases = []struct {
 	{value: "defaultCertificate", to: "edge/wildcard", want: argument("--default-certificate=edge/wildcard")},
 	{value: "trustedProxies", to: "[10.0.0.0/8, 'fd00::/8']", want: argument("--trusted-proxies=10.0.0.0/8,fd00::/8")},
 	{value: "proxyProtocolFrom", to: "[10.0.0.0/8]", want: argument("--proxy-protocol-from=10.0.0.0/8")},
+	{value: "rateLimit.redis.url", to: "redis://redis.cache:6379/0", want: argument("--rate-limit-store=redis://redis.cache:6379/0")},
+	{value: "rateLimit.sharing.enabled", to: "false", given: "networkPolicy: {enabled: true}", want: all(
+		is(deployment, container+".ports", parseStatic("[{name: http, containerPort: 8080}, {name: https, containerPort: 8443}, {name: admin, containerPort: 8081}]")),
+		is(policy, "spec.ingress.1.ports", parseStatic("[{port: admin}]")),
+	)},
+	{value: "rateLimit.redis.secretName", to: "redis", given: "rateLimit: {redis: {url: 'rediss://redis.cache'}}", want: all(
+		argument("--rate-limit-store-password-file=/etc/penstock-redis/password"), argument("--rate-limit-store-ca-file=/etc/penstock-redis/ca.crt"),
+		has(deployment, container+".volumeMounts", map[string]any{"name": "redis", "mountPath": "/etc/penstock-redis", "readOnly": true}),
+		text(deployment, pod+".volumes", "redis"),
+	)},
 	{value: "logLevel", to: "debug", want: argument("--log-level=debug")},
 	{value: "accessLog", to: "'off'", want: argument("--access-log=off")},
 	{value: "extraArgs", to: "[--merge-slashes=false]", want: argument("--merge-slashes=false")},

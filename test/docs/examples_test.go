@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +36,7 @@ func TestExamplesAreValidAndAccepted(t *testing.T) {
 					return
 				}
 				if !isForeign(decode(t, b.text)) {
-					accept(t, whole(t, b.text))
+					accept(t, whole(t, b.text), secrets(t, d))
 				}
 			})
 		}
@@ -105,7 +106,7 @@ func complete(rule map[string]any) {
 }
 
 // accept checks object as standalone mode does, and that nothing about it is False.
-func accept(t *testing.T, object map[string]any) {
+func accept(t *testing.T, object map[string]any, named []*corev1.Secret) {
 	t.Helper()
 	text, err := yaml.Marshal(object)
 	if err != nil {
@@ -115,9 +116,12 @@ func accept(t *testing.T, object map[string]any) {
 	for _, p := range problems {
 		t.Error(p)
 	}
+	targets := targetsOf(objects.Policies)
+	objects.Routes = append(objects.Routes, targets...)
+	objects.Secrets = append(objects.Secrets, named...)
 	_, statuses := translateExamples(objects)
-	if statuses.Len() != 1 {
-		t.Fatalf("%d objects have a status, want the example's alone", statuses.Len())
+	if statuses.Len() != 1+len(targets) {
+		t.Fatalf("%d objects have a status, want the example's alone and those of %d targets", statuses.Len(), len(targets))
 	}
 	accepted := false
 	for s := range statuses.Values() {
@@ -138,9 +142,39 @@ func translateExamples(objects file.Objects) (*snapshot.Snapshot, *radix.Tree[tr
 	return translate.Translate(translate.Input{
 		Routes: objects.Routes, Ingresses: objects.Ingresses, Policies: objects.Policies, Grants: objects.Grants,
 		Services: append(services(objects.Routes), servicesOfIngresses(objects.Ingresses)...),
-		Secrets:  append(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses)...),
+		Secrets:  slices.Concat(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses), objects.Secrets),
 		Options:  translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
+}
+
+// targetsOf are routes that policies can hold for.
+func targetsOf(policies []*v1alpha1.RateLimitPolicy) (all []*v1alpha1.GatewayRoute) {
+	for _, p := range policies {
+		for _, ref := range p.Spec.TargetRefs {
+			all = append(all, &v1alpha1.GatewayRoute{
+				ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: ref.Name},
+				Spec: v1alpha1.GatewayRouteSpec{ClassName: "penstock", Rules: []v1alpha1.Rule{{
+					Name: ref.SectionName, Filters: &v1alpha1.Filters{DirectResponse: &v1alpha1.DirectResponseFilter{StatusCode: 200}},
+				}}},
+			})
+		}
+	}
+	return all
+}
+
+// secrets are those that a document shows, in blocks of their own.
+func secrets(t *testing.T, d document) (all []*corev1.Secret) {
+	t.Helper()
+	for _, b := range d.blocks {
+		if b.language == "yaml secret" {
+			objects, problems := file.Load(write(t, b.text))
+			for _, p := range problems {
+				t.Error(p)
+			}
+			all = append(all, objects.Secrets...)
+		}
+	}
+	return all
 }
 
 // certificates are those that the routes name.

@@ -228,11 +228,16 @@ func TestIngressConformance(t *testing.T) {
 }
 
 func testDefaultBackend(t *testing.T, s *site, class string) {
+	t.Helper()
 	s.serve(t, "echo-service", 1)
 	awaitAddress(t, s.apply(t, class, "default-backend", `defaultBackend: {service: {name: echo-service, port: {number: 8080}}}`), frontAddress)
 	for _, example := range []struct{ method, host, path string }{
-		{"GET", "my-host", ""}, {"GET", "my-host", "sub-path"}, {"POST", "some-host", ""}, {"PUT", "", "resource"},
-		{"DELETE", "some-host", "resource"}, {"PATCH", "my-host", "resource"},
+		{"GET", "my-host", ""},
+		{"GET", "my-host", "sub-path"},
+		{"POST", "some-host", ""},
+		{"PUT", "", "resource"},
+		{"DELETE", "some-host", "resource"},
+		{"PATCH", "my-host", "resource"},
 	} {
 		t.Run(example.method+" "+example.host+"/"+example.path, func(t *testing.T) {
 			host := example.host
@@ -254,6 +259,7 @@ func testDefaultBackend(t *testing.T, s *site, class string) {
 }
 
 func testHosts(t *testing.T, s *site, class string) {
+	t.Helper()
 	s.serve(t, "wildcard-foo-com", 1)
 	s.serve(t, "foo-bar-com", 1)
 	permit(t, s.namespace)
@@ -284,6 +290,7 @@ rules:
 }
 
 func testPaths(t *testing.T, s *site, class string) {
+	t.Helper()
 	for _, name := range []string{"foo-exact", "foo-prefix", "aaa-slash-bbb-prefix", "aaa-prefix", "aaa-slash-bbb-slash-prefix", "foo-slash-exact"} {
 		s.serve(t, name, 1)
 	}
@@ -321,6 +328,7 @@ func testPaths(t *testing.T, s *site, class string) {
 
 // testForeignClass asks for an Ingress behind the foreign one: when that is served, the other has been seen.
 func testForeignClass(t *testing.T, s *site, class string) {
+	t.Helper()
 	s.serve(t, "ingress-class-prefix", 1)
 	const rules = `rules: [{host: %s, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ingress-class-prefix, port: {number: 8080}}}}]}}]`
 	foreign := s.apply(t, "some-invalid-class-name", "test-ingress-class", fmt.Sprintf(rules, "ingress-class"))
@@ -332,6 +340,7 @@ func testForeignClass(t *testing.T, s *site, class string) {
 }
 
 func testLoadBalancing(t *testing.T, s *site, class string) {
+	t.Helper()
 	const backends = 10
 	s.serve(t, "scaled", backends)
 	awaitAddress(t, s.apply(t, class, "load-balancing", `defaultBackend: {service: {name: scaled, port: {number: 8080}}}`), frontAddress)

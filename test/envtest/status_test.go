@@ -163,7 +163,7 @@ func TestAPolicySaysWhatBecomesOfItAndOfEachTarget(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "limits"},
 		Spec: v1alpha1.RateLimitPolicySpec{
 			TargetRefs: []v1alpha1.TargetRef{target},
-			Limits:     []v1alpha1.RateLimit{{Name: "all", Requests: 1, Period: "1s"}},
+			Limits:     []v1alpha1.RateLimit{{Name: "all", Requests: 1, Period: new(v1alpha1.Duration("1s"))}},
 		},
 	}
 	route := newRoute(class, ns, "users", "users")
@@ -172,7 +172,7 @@ func TestAPolicySaysWhatBecomesOfItAndOfEachTarget(t *testing.T) {
 	await(t, "the policy has its status", func(ctx context.Context) (bool, error) {
 		err := admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)
 		programmed := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.ConditionProgrammed)
-		return programmed != nil && programmed.Reason == v1alpha1.ReasonNotEnforced, err
+		return programmed != nil && programmed.Status == metav1.ConditionTrue, err
 	})
 	if len(policy.Status.Targets) != 1 || policy.Status.Targets[0].TargetRef != target ||
 		!meta.IsStatusConditionTrue(policy.Status.Targets[0].Conditions, v1alpha1.ConditionAccepted) {
@@ -181,6 +181,9 @@ func TestAPolicySaysWhatBecomesOfItAndOfEachTarget(t *testing.T) {
 
 	// What the API server gave back is what was wanted: nothing is written again when all is compared once more.
 	awaitCondition(t, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	if want := (v1alpha1.AttachedPolicy{Kind: v1alpha1.KindRateLimitPolicy, Name: "limits"}); len(route.Status.Policies) != 1 || route.Status.Policies[0] != want {
+		t.Errorf("the route says that these policies hold: %v", route.Status.Policies)
+	}
 	written := r.writes.Load()
 	r.stop()
 	again := start(t, class)

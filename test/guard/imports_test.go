@@ -17,8 +17,8 @@ const module = "github.com/penstock/penstock/"
 // floors are the levels of docs/architecture.md, lowest first. A package may import only from floors below its own,
 // and what peers allows on its own floor.
 var floors = [][]string{
-	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "proxy/yield", "config/crd"},
-	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe"},
+	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "proxy/yield", "proxy/limit", "config/crd"},
+	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe", "proxy/predicate", "proxy/limit/*"},
 	{"proxy/filter/*", "proxy/upstream"},
 	{"proxy/router", "proxy/listener", "proxy/engine", "proxy/filter/builtin"},
 	{"controllers/translate", "controllers/status", "proxy"},
@@ -28,12 +28,13 @@ var floors = [][]string{
 
 // peers are the imports allowed within a floor, each for a reason.
 var peers = map[string][]string{
-	"proxy/http1":           {"proxy/exchange"},       // the codec fills exchanges
-	"proxy/snapshot":        {"proxy/radix"},          // its lists
-	"proxy/live":            {"proxy/snapshot"},       // endpoints arrive as plain data
-	"controllers/translate": {"controllers/status"},   // conditions are made in one place
-	"controllers":           {"controllers/*"},        // the reconciler drives its parts
-	"controllers/publish":   {"controllers/replicas"}, // what is published depends on what replicas report
+	"proxy/http1":              {"proxy/exchange"},       // the codec fills exchanges
+	"proxy/snapshot":           {"proxy/radix"},          // its lists
+	"proxy/live":               {"proxy/snapshot"},       // endpoints arrive as plain data
+	"proxy/limit/sharing/mesh": {"proxy/limit/sharing"},  // it carries its messages
+	"controllers/translate":    {"controllers/status"},   // conditions are made in one place
+	"controllers":              {"controllers/*"},        // the reconciler drives its parts
+	"controllers/publish":      {"controllers/replicas"}, // what is published depends on what replicas report
 }
 
 type listed struct {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,15 @@ type provocation struct {
 
 // provocations reach codes by one request to the gateway of TestErrorCodesAreAnswered.
 var provocations = []provocation{
+	{"auth.ambiguous", "GET /key HTTP/1.1\r\nHost: a\r\nX-API-Key: a\r\nX-API-Key: b\r\n\r\n"},
+	{"auth.insufficient", "GET /token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + goodToken + "\r\n\r\n"},
+	{"auth.invalid", "GET /token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n"},
+	{"auth.required", "GET /token"},
+	{"auth.unavailable", "GET /token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + remoteToken + "\r\n\r\n"},
 	{"backend.rejected", "GET /half-rejected"},
+	{"ratelimit.exceeded", "GET /limited"},
+	{"ratelimit.key_missing", "GET /keyless"},
+	{"ratelimit.unavailable", "GET /unchecked"},
 	{"redirect.no_host", "GET /redirect HTTP/1.0\r\n\r\n"},
 	{"request.body_too_large", "POST /bounded HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"},
 	{"request.framing", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
@@ -53,8 +62,26 @@ var provocations = []provocation{
 	{"upstream.timeout", "GET /impatient"},
 }
 
+// Tokens that are signed with the shared secret in authSecrets, until 2030: one of the provider that has it, and one of a provider whose
+// keys can't be fetched.
+const (
+	goodToken   = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJsb2NhbCIsImV4cCI6MTg5MzQ1NjAwMH0.tidCaAUzxqrczPlJ1rPvoTPhzxx8ENNIdpFDufRCc3s"
+	remoteToken = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJyZW1vdGUiLCJleHAiOjE4OTM0NTYwMDB9.9ImD-DGQ6JxWB4Re57dQ56NONGRfoOjSi0Fzab0EG7A"
+)
+
+// authSecrets are what the identity filters of these gateways name. The hash is nobody's, and takes long to compare with.
+const authSecrets = `---
+apiVersion: v1
+kind: Secret
+metadata: {name: auth}
+stringData:
+  secret: an example of a secret that is long enough
+  .htpasswd: "anna:$2y$14$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
+`
+
 // otherwise reach codes that need more than that, and return the status and code that were answered.
 var otherwise = map[string]func(*testing.T) (status int, code string){
+	"auth.busy":            manyGuessPasswords,
 	"gateway.closing":      theGatewayCloses,
 	"gateway.overloaded":   theGatewayIsBusy,
 	"request.head_timeout": aHeadTakesTooLong,
@@ -74,8 +101,15 @@ func provoked(t *testing.T) string {
 	t.Helper()
 	b := manifest("provoked", "")
 	for _, r := range []struct{ path, rest string }{
+		{"/key", "filters: {apiKey: {secretName: auth}}\n    backends: [" + endpoint(unheard(t)) + "]"},
+		{"/token", "filters: {jwt: {providers: [" +
+			"{name: local, issuer: local, requiredScopes: [a], secret: {name: auth, key: secret, format: SharedSecret}}, " +
+			"{name: remote, issuer: remote, remoteJWKS: {url: 'http://" + unheard(t) + "'}}]}}\n    backends: [" + endpoint(unheard(t)) + "]"},
 		{"/half-rejected", "backends: [" + endpoint(backend(t, echo("sound"))) + ", {service: missing, port: 80}]"},
 		{"/redirect", "filters: {redirect: {scheme: https}}"},
+		{"/limited", "filters: {directResponse: {statusCode: 200}}"},
+		{"/keyless", "filters: {directResponse: {statusCode: 200}}"},
+		{"/unchecked", "filters: {directResponse: {statusCode: 200}}"},
 		{"/brief", "timeouts: {request: 100ms}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/bounded", "limits: {requestBody: 1}\n    backends: [" + endpoint(raw(t, swallow)) + "]"},
 		{"/rejected", "backends: [{service: missing, port: 80}]"},
@@ -88,12 +122,47 @@ func provoked(t *testing.T) string {
 	} {
 		b += fmt.Sprintf("  - matches: [{path: {value: %s}}]\n    %s\n", r.path, r.rest)
 	}
-	return b + "---\napiVersion: v1\nkind: Service\nmetadata: {name: deserted}\nspec: {ports: [{port: 80}]}\n"
+	return b + "---\napiVersion: v1\nkind: Service\nmetadata: {name: deserted}\nspec: {ports: [{port: 80}]}\n" + authSecrets + limitsOfAllKinds
 }
+
+// manyGuessPasswords has more wrong passwords checked at a time than there are turns for within a second.
+func manyGuessPasswords(t *testing.T) (int, string) {
+	t.Helper()
+	g := start(t, map[string]string{"staff.yaml": manifest("staff",
+		"  - filters: {basicAuth: {secretName: auth}, directResponse: {statusCode: 204}}\n") + authSecrets})
+	answers := make(chan *response)
+	for range 16 * runtime.NumCPU() {
+		c := g.dial(t)
+		go func() {
+			c.send("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5uYTp3cm9uZw==\r\n\r\n")
+			answers <- c.receive()
+		}()
+	}
+	status, code := 0, ""
+	for range 16 * runtime.NumCPU() {
+		if r := <-answers; r.StatusCode == http.StatusServiceUnavailable {
+			status, code = r.StatusCode, r.problem(t).Code
+		}
+	}
+	return status, code
+}
+
+// limitsOfAllKinds refuse whatever they count.
+const limitsOfAllKinds = `---
+apiVersion: gateway.penstock.io/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: limits}
+spec:
+  targetRefs: [{group: gateway.penstock.io, kind: GatewayRoute, name: provoked}]
+  limits:
+  - {name: small, match: {path: {value: /limited}}, requests: 1, period: 1s, cost: {type: Constant, value: 2}}
+  - {name: keyed, match: {path: {value: /keyless}}, requests: 1, period: 1s, key: [{type: Header, name: X-Client-ID}], onMissingKey: Refuse}
+  - {name: common, match: {path: {value: /unchecked}}, requests: 1, period: 1s, scope: Cluster, failureMode: Closed}
+`
 
 func TestErrorCodesAreAnswered(t *testing.T) {
 	want := reference(t)
-	g := start(t, map[string]string{"provoked.yaml": provoked(t)})
+	g := start(t, map[string]string{"provoked.yaml": provoked(t)}, "--rate-limit-store=redis://"+unheard(t))
 	// A group, so that the gateway outlives its parallel tests.
 	t.Run("by one request", func(t *testing.T) {
 		for _, p := range provocations {

@@ -61,6 +61,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{{ .Values.className }}{{ end }}
 {{- end }}
 
+{{/* Whether replicas share rate limits among themselves: "true" or nothing. */}}
+{{- define "penstock.sharing" -}}
+{{- if and .Values.rateLimit.sharing.enabled (not .Values.rateLimit.redis.url) }}true{{ end }}
+{{- end }}
+
 {{- define "penstock.args" -}}
 {{- $args := list "serve" (printf "--class=%s" .Values.className) }}
 {{- if not .Values.ingress.enabled }}{{ $args = append $args "--ingress=false" }}{{ end }}
@@ -69,6 +74,12 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- with .Values.defaultCertificate }}{{ $args = append $args (printf "--default-certificate=%s" .) }}{{ end }}
 {{- with .Values.trustedProxies }}{{ $args = append $args (printf "--trusted-proxies=%s" (join "," .)) }}{{ end }}
 {{- with .Values.proxyProtocolFrom }}{{ $args = append $args (printf "--proxy-protocol-from=%s" (join "," .)) }}{{ end }}
+{{- with .Values.rateLimit.redis.url }}{{ $args = append $args (printf "--rate-limit-store=%s" .) }}{{ end }}
+{{- if .Values.rateLimit.redis.secretName }}
+{{- $args = append $args "--rate-limit-store-password-file=/etc/penstock-redis/password" }}
+{{- if hasPrefix "rediss:" .Values.rateLimit.redis.url }}{{ $args = append $args "--rate-limit-store-ca-file=/etc/penstock-redis/ca.crt" }}{{ end }}
+{{- end }}
+{{- if include "penstock.sharing" . }}{{ $args = append $args "--rate-limit-peers-bind=:8083" }}{{ end }}
 {{- $args = append $args (printf "--https-redirect-port=%d" (int64 .Values.service.ports.https.port)) }}
 {{- $args = append $args (printf "--log-level=%s" .Values.logLevel) }}
 {{- $args = append $args (printf "--access-log=%s" .Values.accessLog) }}
@@ -86,7 +97,9 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
   "--class" "className" "--ingress" "ingress.enabled" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
-  "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" }}
+  "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" "--rate-limit-store" "rateLimit.redis.url"
+  "--rate-limit-store-password-file" "rateLimit.redis.secretName" "--rate-limit-store-ca-file" "rateLimit.redis.secretName"
+  "--rate-limit-peers-bind" "rateLimit.sharing.enabled" }}
 {{- $fixed := list "--http-port" "--https-port" "--admin-address" "--bind-address" "--leader-election-name" "--leader-election-namespace"
   "--leader-election-identity" "--service" "--pod-uid" "--pod-ips" }}
 {{- range .Values.extraArgs }}
@@ -103,6 +116,11 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- end }}
 {{- if and (eq .access "all") (not $.Values.watchNamespaces) (not .clusterWide) }}
 {{- fail "secrets.access is all: that watches the Secrets of the whole cluster and needs secrets.clusterWide, unless there are watchNamespaces" }}
+{{- end }}
+{{- end }}
+{{- with .Values.rateLimit.redis }}
+{{- if and .secretName (not .url) }}
+{{- fail "rateLimit.redis.secretName: there is no rateLimit.redis.url that it could be for" }}
 {{- end }}
 {{- end }}
 {{- with .Values.podDisruptionBudget }}

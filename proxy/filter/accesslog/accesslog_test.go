@@ -43,11 +43,12 @@ func TestALineTellsOfOneExchange(t *testing.T) {
 	x.Trace, _ = exchange.ParseTrace("4bf92f3577b34da6a3ce929d0e0e4736")
 	x.Client = netip.MustParseAddr("2001:db8::7")
 	x.Route = &exchange.Route{ID: "shop/users/0", Patterns: []string{"/users"}, Prefixes: []string{"/users"}}
+	x.Subject = exchange.Subject{Kind: exchange.ByToken, ID: "anna", Client: "acme"}
 	x.Upstream = exchange.Upstream{Cluster: "shop/users:80", Address: netip.MustParseAddrPort("[2001:db8::8]:8080"), Attempts: 2}
 	x.Outcome = exchange.Outcome{RequestBytes: 5, ResponseBytes: 7, Duration: 1002003 * time.Nanosecond}
 	want := `{"time":"2026-03-01T12:00:00.000Z","traceId":"4bf92f3577b34da6a3ce929d0e0e4736","method":"POST","host":"shop.example.com",` +
 		`"path":"/users/42","protocol":"HTTP/1.1","route":"shop/users/0","pattern":"/users","status":201,"durationMs":1.002,` +
-		`"requestBytes":5,"responseBytes":7,"client":"2001:db8::7","userAgent":"curl/8",` +
+		`"requestBytes":5,"responseBytes":7,"client":"2001:db8::7","subject":"anna","apiClient":"acme","userAgent":"curl/8",` +
 		`"cluster":"shop/users:80","upstream":"[2001:db8::8]:8080","attempts":2}` + "\n"
 	if diff := cmp.Diff(want, log(t, &proxytest.Upstream{Status: 201}, x)); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)

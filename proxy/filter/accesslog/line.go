@@ -15,6 +15,7 @@ const (
 	maxHost      = 255
 	maxPath      = 2048
 	maxUserAgent = 256
+	maxSubject   = 256
 	maxCause     = 512
 )
 
@@ -39,10 +40,22 @@ func (a *accessLog) appendLine(b []byte, x *exchange.Exchange) []byte {
 	b = append(b, `,"client":"`...)
 	b = x.Client.AppendTo(b)
 	b = append(b, '"')
+	b = appendSubject(b, &x.Subject)
 	b = appendText(b, "userAgent", x.Request.Head.Get(exchange.UserAgent), maxUserAgent)
 	b = appendUpstream(b, &x.Upstream)
 	b = appendFailure(b, x.Err)
 	return append(b, "}\n"...)
+}
+
+func appendSubject(b []byte, s *exchange.Subject) []byte {
+	if s.Kind == exchange.Anonymous {
+		return b
+	}
+	b = appendText(b, "subject", s.ID, maxSubject)
+	if s.Client != "" && s.Client != s.ID {
+		b = appendText(b, "apiClient", s.Client, maxSubject)
+	}
+	return b
 }
 
 func appendUpstream(b []byte, u *exchange.Upstream) []byte {

@@ -6,11 +6,15 @@ import (
 
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/accesslog"
+	"github.com/penstock/penstock/proxy/filter/apikey"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/directresponse"
 	"github.com/penstock/penstock/proxy/filter/forwarded"
 	"github.com/penstock/penstock/proxy/filter/headers"
+	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/filter/localreply"
 	"github.com/penstock/penstock/proxy/filter/metrics"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/filter/redirect"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/filter/rewrite"
@@ -24,8 +28,13 @@ type Deps struct {
 	AccessLog *observe.AccessLog
 	Requests  *observe.Requests
 	Catalogue *i18n.Catalogue
+	// Tokens has the keys of token issuers, and the tokens that were verified.
+	Tokens *jwt.Store
+	// Passwords has the users of password files.
+	Passwords *basicauth.Store
 	// TrustedProxies are the peers whose word about the client is taken; none by default.
 	TrustedProxies []netip.Prefix
+	RateLimits     ratelimit.Deps
 }
 
 // Registry is the list, outermost first. The order is part of what users rely on: docs and READMEs refer to it.
@@ -38,6 +47,11 @@ func Registry(d Deps) filter.Registry {
 		forwarded.Definition(d.TrustedProxies), // before all that asks who the client is, or which scheme it used
 		headers.Response,                       // outside redirect and direct response, whose answers it changes too
 		redirecthttp.Definition,                // before all that answers: nothing of such a rule is told without TLS
+		ratelimit.Definition(d.RateLimits),     // before the costly checks, which it protects, and before whatever answers
+		apikey.Definition,                      // before all that a rule does, redirect and direct response too: they are for those who may
+		jwt.Definition(d.Tokens),               // inside of the cheaper check, so that a bad API key makes no work for it
+		basicauth.Definition(d.Passwords),      // last of these, since hashing costs most
+		ratelimit.Identity(d.RateLimits),       // behind what identifies: its keys say who asks
 		redirect.Definition,                    // before the request is changed: the Location builds on what the client sent
 		directresponse.Definition,              // like redirect: it answers, and nothing further in runs
 		rewrite.Definition,                     // last but the headers: all before it sees the client's path and host

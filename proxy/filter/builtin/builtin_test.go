@@ -4,17 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/limit"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -26,7 +32,12 @@ func newDeps(tb testing.TB, log io.Writer) builtin.Deps {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := builtin.Deps{AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue}
+	local := limit.NewLocal(1000, time.Now)
+	d := builtin.Deps{
+		AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue,
+		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
+	}
 	tb.Cleanup(d.AccessLog.Close)
 	return d
 }
@@ -39,7 +50,8 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "redirect", "directResponse", "rewrite", "requestHeaders",
+		"responseHeaders", "redirectHTTP", "rateLimit", "apiKey", "jwt", "basicAuth", "rateLimitIdentity", "redirect", "directResponse",
+		"rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

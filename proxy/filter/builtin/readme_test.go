@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -29,8 +31,9 @@ import (
 
 // A README's example consists of code blocks. Their kinds are the words after the fence.
 const (
-	ruleBlock     = "yaml"          // the rule, in the form of the API; base filters have none
-	requestBlock  = "http request"  // what the client sends
+	ruleBlock     = "yaml"          // the rule, or the policy that holds for it, in the form of the API; base filters have none
+	secretBlock   = "yaml secret"   // the Secret that the filter names
+	requestBlock  = "http request"  // what the client sends; under a policy, twice
 	upstreamBlock = "http upstream" // what the backend gets
 	answerBlock   = "http answer"   // what the backend answers; "hello" without it
 	responseBlock = "http response" // what the client gets
@@ -126,6 +129,7 @@ type rule struct {
 	Matches []struct{ Path struct{ Value string } }
 	Filters map[string]json.RawMessage
 	TLS     struct{ RedirectHTTP bool }
+	Limits  []ratelimit.Limit
 }
 
 func newExample(t *testing.T, blocks map[string]string) *example {
@@ -176,9 +180,17 @@ func (e *example) run(t *testing.T) {
 		configured = append(configured, snapshot.Filter{Name: redirecthttp.Name, Config: json.RawMessage(`{"port": 443}`)})
 	}
 	base := len(configured) == 0
-	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route}, &e.upstream)
+	if limits := e.rule.Limits; limits != nil {
+		configured = append(configured, snapshot.Filter{Name: ratelimit.Name, Config: limitConfig(t, limits)})
+	}
+	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route, Secret: e.value}, &e.upstream)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if e.rule.Limits != nil {
+		if err := chain.Handler.Serve(proxytest.Exchange(t, e.blocks[requestBlock])); err != nil {
+			t.Fatal(err)
+		}
 	}
 	x := proxytest.Exchange(t, e.blocks[requestBlock])
 	x.Route = route
@@ -196,6 +208,37 @@ func (e *example) run(t *testing.T) {
 	e.compareJSON(t, log.Bytes())
 	e.compare(t, metricsBlock, scrape(t, deps.Requests), true)
 	runtime.KeepAlive(chain) // and with it the series
+}
+
+func limitConfig(t *testing.T, limits []ratelimit.Limit) json.RawMessage {
+	t.Helper()
+	config, err := json.Marshal(ratelimit.Config{Policies: []ratelimit.Policy{{Name: "shop/limits", Limits: limits}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// value finds the value of a Ref in the Secret of the example.
+func (e *example) value(ref snapshot.Ref) ([]byte, error) {
+	var secret struct {
+		Metadata   struct{ Name string }
+		StringData map[string]string `yaml:"stringData"`
+	}
+	if err := yaml.Unmarshal([]byte(e.blocks[secretBlock]), &secret); err != nil {
+		return nil, err
+	}
+	if secret.Metadata.Name != ref.Name {
+		return nil, fmt.Errorf("the example has no Secret %s", ref.Name)
+	}
+	if value, ok := secret.StringData[ref.Key]; ok {
+		return []byte(value), nil
+	}
+	entries := map[string][]byte{}
+	for key, value := range secret.StringData {
+		entries[key] = []byte(value)
+	}
+	return snapshot.MarshalEntries(entries), nil
 }
 
 // compare checks one block, line by line. part: the block need not show all lines.

@@ -22,6 +22,9 @@ func token(name string) error {
 	return nil
 }
 
+// Name checks that name can be that of a header field (RFC 9110 §5.1).
+func Name(name string) error { return token(name) }
+
 // Editable returns an error unless filters may change fields of that name: those of framing and of the connection are the
 // engine's, and Host is for the rewrite filter.
 func Editable(name string) error {
