@@ -110,6 +110,10 @@ cluster-down: ## End the local Kubernetes
 e2e: image ## Run the tests in a Kubernetes of their own: Penstock restarts, scales and dies under load
 	@hack/e2e.sh $(TESTFLAGS)
 
+.PHONY: e2e-short
+e2e-short: image ## Run those of them that do not depend on how fast the machine is
+	@hack/e2e.sh -run 'TestEveryReplicaServes|TestReadyIsTrueWhen|TestReadyIsTrue$$/(steady|rolling)|TestScaleDown|TestDeletedPod|TestHelmUpgrade|TestRollingUpdate$$'
+
 ##@ Before a commit
 
 .PHONY: fmt
