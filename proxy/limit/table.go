@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -69,15 +70,8 @@ func newTable[C any, P cell[C]](most int) *table[C, P] {
 
 // shard depends on a seed, so that nobody can choose keys that meet in one.
 func (t *table[C, P]) shard(k Key) *shard[C, P] {
-	high, low := bits.Mul64(word(k[:8])^t.seed, word(k[8:])|1)
+	high, low := bits.Mul64(binary.LittleEndian.Uint64(k[:8])^t.seed, binary.LittleEndian.Uint64(k[8:])|1)
 	return &t.shards[(high^low)%shards]
-}
-
-func word(b []byte) (w uint64) {
-	for i, c := range b[:8] {
-		w |= uint64(c) << (8 * i)
-	}
-	return w
 }
 
 func (t *table[C, P]) take(l *Limit, k Key, cost, now int64, s Share) Decision {

@@ -107,10 +107,21 @@ func (s *Store) Take(l *limit.Limit, k limit.Key, cost int64) limit.Decision {
 // TakeAll asks the server, or decides without it.
 func (s *Store) TakeAll(asks []limit.Ask) {
 	if s.up.Load() && s.ask(asks) {
+		s.note(asks)
 		return
 	}
 	for i := range asks {
 		asks[i].Decision = s.decide(&asks[i])
+	}
+}
+
+// note takes what the server allowed from this replica's share too, as far as it is there: else each failure would begin with full
+// buckets.
+func (s *Store) note(asks []limit.Ask) {
+	for i := range asks {
+		if a := &asks[i]; a.Decision.Allowed && a.Limit.OnFailure == limit.LocalShare {
+			s.options.Local.Take(a.Limit, a.Key, a.Cost, s.share())
+		}
 	}
 }
 

@@ -292,6 +292,21 @@ func TestALocalShareIsThePartOfOneReplica(t *testing.T) {
 	}
 }
 
+func TestAFailureBringsNoFullBuckets(t *testing.T) {
+	server := testredis.Start(t)
+	s := started(t, patient, server.Address)
+	l := &limit.Limit{Requests: 10, Burst: 10, Period: 24 * time.Hour}
+	for range 10 {
+		s.Take(l, key(10), 1)
+	}
+	server.Kill(t)
+	for range 10 {
+		if d := s.Take(l, key(10), 1); d.Allowed {
+			t.Fatalf("what the server had allowed is allowed again: %+v", d)
+		}
+	}
+}
+
 func TestAPasswordAndTLS(t *testing.T) {
 	data := testcert.Data("redis", "redis.test")
 	certificate, private := string(data["tls.crt"]), string(data["tls.key"])
