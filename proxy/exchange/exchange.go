@@ -75,6 +75,9 @@ type Exchange struct {
 	Trace Trace
 	// Upstream says who answered, or who was asked last.
 	Upstream Upstream
+	// FailureHead holds fields that an answer which reports a failure has besides its own. Filters whose fields belong to every
+	// answer add them here when an error passes through.
+	FailureHead Head
 	// Err is the failure that the answer reports or that cut it short; nil when the backend's answer was delivered whole.
 	Err *Error
 
@@ -181,6 +184,7 @@ func (x *Exchange) Reset() {
 	x.Match = 0
 	x.Trace = Trace{}
 	x.Upstream = Upstream{}
+	x.FailureHead.Reset(nil)
 	x.Err = nil
 	x.Outcome = Outcome{}
 	x.finishers = nil

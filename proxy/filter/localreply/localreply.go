@@ -66,6 +66,9 @@ func (l *localReply) reply(x *exchange.Exchange, e *exchange.Error) {
 		h.Add("Content-Language", language)
 		h.Add("Vary", "Accept-Language")
 	}
+	for name, value := range x.FailureHead.All() {
+		h.Add(name, value)
+	}
 }
 
 // appendProblem appends the problem details of x.Err (RFC 9457 §3).
