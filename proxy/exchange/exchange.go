@@ -73,6 +73,8 @@ type Exchange struct {
 	Route *Route
 	Match int
 	Trace Trace
+	// Subject is who the request is from, as the identity filters found; anonymous before them.
+	Subject Subject
 	// Upstream says who answered, or who was asked last.
 	Upstream Upstream
 	// FailureHead holds fields that an answer which reports a failure has besides its own. Filters whose fields belong to every
@@ -183,6 +185,7 @@ func (x *Exchange) Reset() {
 	x.Route = nil
 	x.Match = 0
 	x.Trace = Trace{}
+	x.Subject = Subject{}
 	x.Upstream = Upstream{}
 	x.FailureHead.Reset(nil)
 	x.Err = nil
