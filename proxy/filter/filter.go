@@ -29,6 +29,42 @@ type Env struct {
 	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
 	Secret func(snapshot.Ref) ([]byte, error)
 	Now    func() time.Time
+	// Cluster returns the handler that sends exchanges to a cluster: one of Clusters.
+	Cluster func(name string) (exchange.Handler, error)
+	// Clusters are what the filter's Targets stand for, in their order. Chain sets them.
+	Clusters []string
+}
+
+// Target is where a filter sends requests of its own: a port of a Service, or of a host outside the cluster.
+type Target struct {
+	// Service is one of Namespace; empty: that of the route.
+	Service   string `json:"service,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	// Host is set in place of Service.
+	Host string `json:"host,omitempty"`
+	Port Port   `json:"port"`
+}
+
+// Port is a number, or the name of a Service's port.
+type Port struct {
+	Number int32
+	Name   string
+}
+
+// UnmarshalJSON reads a number or a string.
+func (p *Port) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &p.Name)
+	}
+	return json.Unmarshal(b, &p.Number)
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (p Port) MarshalJSON() ([]byte, error) {
+	if p.Name != "" {
+		return json.Marshal(p.Name)
+	}
+	return json.Marshal(p.Number)
 }
 
 // Definition describes a filter: its name and how to check and build one.
@@ -39,6 +75,8 @@ type Definition struct {
 	Base bool
 	// Check decodes a configuration strictly and validates it; it returns the Secrets that it needs.
 	Check func(config json.RawMessage) ([]snapshot.Ref, error)
+	// Targets are where the filter of a configuration that Check accepts sends requests; nil where it sends none.
+	Targets func(config json.RawMessage) []Target
 	// Build makes the filter. For what Check accepts it fails only if a Secret can't be had.
 	Build func(config json.RawMessage, env Env) (Filter, error)
 }
@@ -68,6 +106,18 @@ func Define[C any](name string, build func(C, Env) (Filter, error), refs func(C)
 			return build(c, env)
 		},
 	}
+}
+
+// Reaching returns d with the Targets of configurations of type C, the one that d was defined with.
+func Reaching[C any](d Definition, targets func(C) []Target) Definition {
+	d.Targets = func(raw json.RawMessage) []Target {
+		c, err := decode[C](raw)
+		if err != nil {
+			return nil // Check says why
+		}
+		return targets(c)
+	}
+	return d
 }
 
 // DefineBase makes a definition of a filter that is part of every chain and takes no configuration.
@@ -139,8 +189,9 @@ func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last e
 			continue
 		}
 		var config json.RawMessage
+		env.Clusters = nil
 		if i >= 0 {
-			config = configured[i].Config
+			config, env.Clusters = configured[i].Config, configured[i].Clusters
 		}
 		f, err := d.Build(config, env)
 		if err != nil {
