@@ -78,6 +78,9 @@ const (
 	// ReasonSecretNotFound comes with False: a Secret that a filter names does not exist, lacks the key, or can't be read
 	// by this installation. The message says which.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonInvalidSecret comes with False: a Secret that a filter names holds something that the filter can't use. The message
+	// names the Secret and its key. Nothing that it held before goes on to count.
+	ReasonInvalidSecret = "InvalidSecret"
 )
 
 // Reasons for Programmed.

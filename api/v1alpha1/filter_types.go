@@ -1,11 +1,46 @@
 package v1alpha1
 
+// RouteFilters are filters that a route may have for all of its rules, each at most once. A field's name is the filter's name.
+// A rule's filter takes the place of the route's filter of the same name as a whole: nothing of the two is merged. Each has a
+// field disabled, with which a rule switches the route's off.
+type RouteFilters struct {
+	// apiKey lets requests with a known API key pass.
+	// +optional
+	APIKey *APIKeyFilter `json:"apiKey,omitempty"`
+
+	// cors lets pages of other origins read answers.
+	// +optional
+	CORS *CORSFilter `json:"cors,omitempty"`
+
+	// ipAccess serves clients of some networks and refuses those of others.
+	// +optional
+	IPAccess *IPAccessFilter `json:"ipAccess,omitempty"`
+
+	// csrf refuses what another site makes a browser send.
+	// +optional
+	CSRF *CSRFFilter `json:"csrf,omitempty"`
+
+	// securityHeaders makes browsers careful with answers.
+	// +optional
+	SecurityHeaders *SecurityHeadersFilter `json:"securityHeaders,omitempty"`
+
+	// authorization decides by rules who may do what.
+	// +optional
+	Authorization *AuthorizationFilter `json:"authorization,omitempty"`
+
+	// extAuth asks a service whether requests may pass, and who they are from.
+	// +optional
+	ExtAuth *ExtAuthFilter `json:"extAuth,omitempty"`
+}
+
 // Filters are the filters of a rule, each at most once. A field's name is the filter's name.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.redirect) || !has(self.directResponse)",message="redirect and directResponse must not be set together: both answer the request"
 // +kubebuilder:validation:XValidation:rule="!has(self.rewrite) || (!has(self.redirect) && !has(self.directResponse))",message="rewrite must not be set with redirect or directResponse: the request is never forwarded"
 // +kubebuilder:validation:XValidation:rule="!has(self.requestHeaders) || (!has(self.redirect) && !has(self.directResponse))",message="requestHeaders must not be set with redirect or directResponse: the request is never forwarded"
 type Filters struct {
+	RouteFilters `json:",inline"`
+
 	// requestHeaders changes the header fields of the request before it is forwarded.
 	// +optional
 	RequestHeaders *HeaderFilter `json:"requestHeaders,omitempty"`

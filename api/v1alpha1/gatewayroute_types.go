@@ -79,6 +79,18 @@ type GatewayRouteSpec struct {
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
+	// filters hold for every rule of the route, but for those that have a filter of the same name, which takes the place of
+	// the one here, or switches it off by disabled. One that can't be used makes the rules that it holds for answer 500.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.?apiKey.?disabled.orValue(false)",message="apiKey.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?cors.?disabled.orValue(false)",message="cors.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?ipAccess.?disabled.orValue(false)",message="ipAccess.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?csrf.?disabled.orValue(false)",message="csrf.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?securityHeaders.?disabled.orValue(false)",message="securityHeaders.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?authorization.?disabled.orValue(false)",message="authorization.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?extAuth.?disabled.orValue(false)",message="extAuth.disabled must not be set here: it switches the filter of the route off for a rule"
+	Filters *RouteFilters `json:"filters,omitempty"`
+
 	// rules say which requests go where. Their names, where given, are unique within the route.
 	// +required
 	// +listType=atomic

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
@@ -114,10 +115,11 @@ func (p *process) buildFilters() error {
 		return fmt.Errorf("--access-log: %w", err)
 	}
 	p.accessLog = observe.NewAccessLog(out)
-	requests := observe.NewRequests(0)
-	p.metrics.MustRegister(requests, p.accessLog.Metrics())
+	requests, decisions := observe.NewRequests(0), observe.NewDecisions()
+	p.metrics.MustRegister(requests, decisions, p.accessLog.Metrics())
 	p.filters = builtin.Registry(builtin.Deps{
-		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted,
+		AccessLog: p.accessLog, Requests: requests, Decisions: decisions, Catalogue: catalogue, TrustedProxies: trusted,
+		AuthClients: extauth.NewClients(),
 	})
 	return nil
 }

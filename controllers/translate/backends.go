@@ -41,7 +41,7 @@ func (j *job) backend(b *v1alpha1.Backend, at *field.Path) (snapshot.Backend, *s
 	if b.Weight != nil {
 		out.Weight = uint32(*b.Weight)
 	}
-	filters, ok := j.configured("Backend "+at.String(), b.Filters, at.Child("filters"))
+	filters, ok := j.backendFilters("Backend "+at.String(), b.Filters, at.Child("filters"))
 	cluster := j.cluster(b)
 	if cluster == nil || !ok {
 		out.Reject = unresolved

@@ -52,6 +52,10 @@ type job struct {
 	*environment
 	translation
 	route *v1alpha1.GatewayRoute
+	// shared are the filters of the whole route.
+	shared []routeFilter
+	// reached are the clusters that filters send requests to.
+	reached []*snapshot.Cluster
 	// rule is what messages call the rule at work.
 	rule string
 }
@@ -66,6 +70,7 @@ func (e *environment) translate(r *v1alpha1.GatewayRoute) translation {
 func (j *job) run() {
 	hosts, something := j.hosts()
 	j.secure(hosts)
+	j.shared = j.routeFilters()
 	for i := range j.route.Spec.Rules {
 		rule := &j.route.Spec.Rules[i]
 		at := field.NewPath("spec", "rules").Index(i)
@@ -86,7 +91,7 @@ func (j *job) run() {
 // fill translates what a rule matches and does. A rule with anything unusable keeps its matches, to reject what they match.
 func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	matches, matchable := j.matches(rule, at)
-	filters, filterable := j.configured(j.rule, rule.Filters, at.Child("filters"))
+	filters, filterable := j.ruleFilters(rule, at.Child("filters"))
 	backends, clusters, servable := j.backends(rule.Backends, at.Child("backends"))
 	timeouts, bounded := j.timeouts(rule.Timeouts, at.Child("timeouts"))
 	body, limited := j.maxRequestBody(rule.Limits, at.Child("limits", "requestBody"))
@@ -101,6 +106,7 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	out.Filters = append(filters, j.redirectHTTP()...)
 	out.Backends, out.Timeouts, out.MaxRequestBody = backends, timeouts, body
 	j.refer(clusters)
+	j.refer(j.targets(out.Filters))
 }
 
 // refer notes clusters that the route uses.

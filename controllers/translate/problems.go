@@ -36,6 +36,11 @@ func secretNotFound(subject string, at *field.Path, why string) status.Problem {
 	return problem(v1alpha1.ReasonSecretNotFound, "%s answers 500: %s: %s", subject, at, why)
 }
 
+// unusableSecret takes an error that names the value.
+func unusableSecret(subject string, at *field.Path, err error) status.Problem {
+	return problem(v1alpha1.ReasonInvalidSecret, "%s answers 500: %s: %v.", subject, at, err)
+}
+
 func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) status.Problem {
 	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
 }

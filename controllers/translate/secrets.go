@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/x509"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -196,8 +197,8 @@ func (s *secretSet) value(ref snapshot.Ref) *snapshot.Secret {
 	if s.uses[ref] == 0 || found == nil {
 		return nil
 	}
-	value, ok := found.data[ref.Key]
-	if !ok {
+	value, why := found.value(ref)
+	if why != "" {
 		return nil
 	}
 	return (&snapshot.Secret{Ref: ref, Value: value}).Seal()
@@ -232,16 +233,41 @@ func (j *job) resolve(subject string, refs []snapshot.Ref, at *field.Path) bool 
 			continue
 		}
 		found, why := j.secret(secretOf(ref))
-		switch {
-		case found == nil:
+		if found != nil {
+			_, why = found.value(ref)
+		}
+		if why != "" {
 			j.notResolved(secretNotFound(subject, at, why))
 			usable = false
-		case found.data[ref.Key] == nil:
-			j.notResolved(secretNotFound(subject, at, "Secret "+secretOf(ref).String()+" has no "+ref.Key+"."))
-			usable = false
-		default:
-			j.refs = append(j.refs, ref)
+			continue
 		}
+		j.refs = append(j.refs, ref)
 	}
 	return usable
+}
+
+// value is the value of a Ref that was resolved.
+func (j *job) value(ref snapshot.Ref) ([]byte, error) {
+	ref.Namespace = cmp.Or(ref.Namespace, j.route.Namespace)
+	found, why := j.environment.secrets.find(secretOf(ref))
+	if found == nil {
+		return nil, errors.New(why)
+	}
+	value, why := found.value(ref)
+	if why != "" {
+		return nil, errors.New(why)
+	}
+	return value, nil
+}
+
+// value returns one value of a secret, or all of them if ref has no key, or else a sentence that says why there is none.
+func (s *secret) value(ref snapshot.Ref) (value []byte, why string) {
+	if ref.Key == "" {
+		return snapshot.MarshalEntries(s.data), ""
+	}
+	value, ok := s.data[ref.Key]
+	if !ok {
+		return nil, "Secret " + secretOf(ref).String() + " has no " + ref.Key + "."
+	}
+	return value, ""
 }

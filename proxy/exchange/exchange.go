@@ -77,11 +77,12 @@ type Exchange struct {
 	Subject Subject
 	// Upstream says who answered, or who was asked last.
 	Upstream Upstream
-	// FailureHead holds fields that an answer which reports a failure has besides its own. Filters whose fields belong to every
-	// answer add them here when an error passes through.
-	FailureHead Head
 	// Err is the failure that the answer reports or that cut it short; nil when the backend's answer was delivered whole.
 	Err *Error
+
+	// FailureHead has the fields that the answer to a failure gets beside its own, as a challenge to authenticate. What a handler
+	// adds to it before next is called, or as a failure passes through it, counts; an answer without failure gets none of it.
+	FailureHead Head
 
 	// Outcome is filled before Finish.
 	Outcome Outcome
@@ -187,8 +188,8 @@ func (x *Exchange) Reset() {
 	x.Trace = Trace{}
 	x.Subject = Subject{}
 	x.Upstream = Upstream{}
-	x.FailureHead.Reset(nil)
 	x.Err = nil
+	x.FailureHead.Reset(nil)
 	x.Outcome = Outcome{}
 	x.finishers = nil
 	x.arena = x.arena[:0]

@@ -27,7 +27,7 @@ type Env struct {
 	// Route is the route that is being compiled; nil in the base chain, which also serves what no route matches.
 	Route *exchange.Route
 	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
-	Secret func(snapshot.Ref) ([]byte, error)
+	Secret Values
 	Now    func() time.Time
 	// Cluster returns the handler that sends exchanges to a cluster: one of Clusters.
 	Cluster func(name string) (exchange.Handler, error)
@@ -35,37 +35,8 @@ type Env struct {
 	Clusters []string
 }
 
-// Target is where a filter sends requests of its own: a port of a Service, or of a host outside the cluster.
-type Target struct {
-	// Service is one of Namespace; empty: that of the route.
-	Service   string `json:"service,omitempty"`
-	Namespace string `json:"namespace,omitempty"`
-	// Host is set in place of Service.
-	Host string `json:"host,omitempty"`
-	Port Port   `json:"port"`
-}
-
-// Port is a number, or the name of a Service's port.
-type Port struct {
-	Number int32
-	Name   string
-}
-
-// UnmarshalJSON reads a number or a string.
-func (p *Port) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		return json.Unmarshal(b, &p.Name)
-	}
-	return json.Unmarshal(b, &p.Number)
-}
-
-// MarshalJSON writes what UnmarshalJSON reads.
-func (p Port) MarshalJSON() ([]byte, error) {
-	if p.Name != "" {
-		return json.Marshal(p.Name)
-	}
-	return json.Marshal(p.Number)
-}
+// Values returns the value that a Ref names. It must not be written.
+type Values func(snapshot.Ref) ([]byte, error)
 
 // Definition describes a filter: its name and how to check and build one.
 type Definition struct {
@@ -77,6 +48,12 @@ type Definition struct {
 	Check func(config json.RawMessage) ([]snapshot.Ref, error)
 	// Targets are where the filter of a configuration that Check accepts sends requests; nil where it sends none.
 	Targets func(config json.RawMessage) []Target
+	// Inspect looks at the values that Check asked for, and says what keeps them from being used; nil where any value will do.
+	// The configuration is one that Check accepts. An Unusable error names the value.
+	Inspect func(config json.RawMessage, values Values) error
+	// Lingers says that the filter has something to do even on a rule that switches off the one of its route. It is built there
+	// with the route's configuration and "disabled": true, and names no Secrets then.
+	Lingers bool
 	// Build makes the filter. For what Check accepts it fails only if a Secret can't be had.
 	Build func(config json.RawMessage, env Env) (Filter, error)
 }
@@ -108,17 +85,29 @@ func Define[C any](name string, build func(C, Env) (Filter, error), refs func(C)
 	}
 }
 
-// Reaching returns d with the Targets of configurations of type C, the one that d was defined with.
-func Reaching[C any](d Definition, targets func(C) []Target) Definition {
-	d.Targets = func(raw json.RawMessage) []Target {
+// Inspecting returns d with an Inspect for configurations of type C, the one that d was defined with.
+func Inspecting[C any](d Definition, inspect func(C, Values) error) Definition {
+	d.Inspect = func(raw json.RawMessage, values Values) error {
 		c, err := decode[C](raw)
 		if err != nil {
-			return nil // Check says why
+			return err
 		}
-		return targets(c)
+		return inspect(c, values)
 	}
 	return d
 }
+
+// Unusable says that the value of a Ref is not what the filter needs.
+type Unusable struct {
+	Ref snapshot.Ref
+	Err error
+}
+
+// Error never has the value.
+func (u *Unusable) Error() string { return u.Ref.Source() + ": " + u.Err.Error() }
+
+// Unwrap returns what is wrong with the value.
+func (u *Unusable) Unwrap() error { return u.Err }
 
 // DefineBase makes a definition of a filter that is part of every chain and takes no configuration.
 func DefineBase(name string, build func(Env) Filter) Definition {

@@ -187,16 +187,6 @@ const (
 	TLS13 TLSVersion = "1.3"
 )
 
-// Ref names one value of a Secret.
-type Ref struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Key       string `json:"key"`
-}
-
-// String is "namespace/name/key".
-func (r Ref) String() string { return r.Namespace + "/" + r.Name + "/" + r.Key }
-
 // Secret is the value that a Ref names.
 type Secret struct {
 	Ref   Ref          `json:"ref"`

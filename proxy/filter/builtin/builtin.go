@@ -6,14 +6,21 @@ import (
 
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/accesslog"
+	"github.com/penstock/penstock/proxy/filter/apikey"
+	"github.com/penstock/penstock/proxy/filter/authorization"
+	"github.com/penstock/penstock/proxy/filter/cors"
+	"github.com/penstock/penstock/proxy/filter/csrf"
 	"github.com/penstock/penstock/proxy/filter/directresponse"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/forwarded"
 	"github.com/penstock/penstock/proxy/filter/headers"
+	"github.com/penstock/penstock/proxy/filter/ipaccess"
 	"github.com/penstock/penstock/proxy/filter/localreply"
 	"github.com/penstock/penstock/proxy/filter/metrics"
 	"github.com/penstock/penstock/proxy/filter/redirect"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/filter/rewrite"
+	"github.com/penstock/penstock/proxy/filter/securityheaders"
 	"github.com/penstock/penstock/proxy/filter/tracing"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/observe"
@@ -26,21 +33,32 @@ type Deps struct {
 	Catalogue *i18n.Catalogue
 	// TrustedProxies are the peers whose word about the client is taken; none by default.
 	TrustedProxies []netip.Prefix
+	// Decisions counts what filters decide.
+	Decisions *observe.Decisions
+	// AuthClients are those of the services that extAuth asks over gRPC.
+	AuthClients *extauth.Clients
 }
 
 // Registry is the list, outermost first. The order is part of what users rely on: docs and READMEs refer to it.
 func Registry(d Deps) filter.Registry {
 	return filter.Registry{
-		accesslog.Definition(d.AccessLog),      // sees every exchange, whatever becomes of it
-		metrics.Definition(d.Requests),         // like the log: whatever was answered is counted
-		tracing.Definition,                     // outside the local reply, so that failures bear the id too
-		localreply.Definition(d.Catalogue),     // outside all that may fail
-		forwarded.Definition(d.TrustedProxies), // before all that asks who the client is, or which scheme it used
-		headers.Response,                       // outside redirect and direct response, whose answers it changes too
-		redirecthttp.Definition,                // before all that answers: nothing of such a rule is told without TLS
-		redirect.Definition,                    // before the request is changed: the Location builds on what the client sent
-		directresponse.Definition,              // like redirect: it answers, and nothing further in runs
-		rewrite.Definition,                     // last but the headers: all before it sees the client's path and host
-		headers.Request,                        // innermost: what it sets is what the backend gets
+		accesslog.Definition(d.AccessLog),              // sees every exchange, whatever becomes of it
+		metrics.Definition(d.Requests),                 // like the log: whatever was answered is counted
+		tracing.Definition,                             // outside the local reply, so that failures bear the id too
+		localreply.Definition(d.Catalogue),             // outside all that may fail
+		forwarded.Definition(d.TrustedProxies),         // before all that asks who the client is, or which scheme it used
+		headers.Response,                               // outside redirect and direct response, whose answers it changes too
+		securityheaders.Definition,                     // outside all that answers: every answer has them. Inside the response's headers, which have the last word
+		redirecthttp.Definition,                        // before all that answers: nothing of such a rule is told without TLS
+		ipaccess.Definition(d.Decisions),               // before all that costs more, or tells a client anything
+		cors.Definition(d.Decisions),                   // before identity: a preflight has none, and pages must be able to read why they were refused
+		csrf.Definition(d.Decisions),                   // before identity: what is forged needs no look at its credentials
+		apikey.Definition,                              // before all that a rule does, redirect and direct response too: they are for those who may
+		extauth.Definition(d.Decisions, d.AuthClients), // the last to say who it is: it costs a round trip, and may see what the others found
+		authorization.Definition(d.Decisions),          // once all is known of who it is, and before anything is done
+		redirect.Definition,                            // before the request is changed: the Location builds on what the client sent
+		directresponse.Definition,                      // like redirect: it answers, and nothing further in runs
+		rewrite.Definition,                             // last but the headers: all before it sees the client's path and host
+		headers.Request,                                // innermost: what it sets is what the backend gets
 	}
 }

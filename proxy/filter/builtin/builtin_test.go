@@ -39,7 +39,8 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "redirect", "directResponse", "rewrite", "requestHeaders",
+		"responseHeaders", "securityHeaders", "redirectHTTP", "ipAccess", "cors", "csrf", "apiKey", "extAuth", "authorization",
+		"redirect", "directResponse", "rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

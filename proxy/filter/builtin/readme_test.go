@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ import (
 // A README's example consists of code blocks. Their kinds are the words after the fence.
 const (
 	ruleBlock     = "yaml"          // the rule, in the form of the API; base filters have none
+	secretBlock   = "yaml secret"   // the Secret that the filter names
 	requestBlock  = "http request"  // what the client sends
 	upstreamBlock = "http upstream" // what the backend gets
 	answerBlock   = "http answer"   // what the backend answers; "hello" without it
@@ -176,7 +178,7 @@ func (e *example) run(t *testing.T) {
 		configured = append(configured, snapshot.Filter{Name: redirecthttp.Name, Config: json.RawMessage(`{"port": 443}`)})
 	}
 	base := len(configured) == 0
-	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route}, &e.upstream)
+	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route, Secret: e.value}, &e.upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +198,28 @@ func (e *example) run(t *testing.T) {
 	e.compareJSON(t, log.Bytes())
 	e.compare(t, metricsBlock, scrape(t, deps.Requests), true)
 	runtime.KeepAlive(chain) // and with it the series
+}
+
+// value finds the value of a Ref in the Secret of the example.
+func (e *example) value(ref snapshot.Ref) ([]byte, error) {
+	var secret struct {
+		Metadata   struct{ Name string }
+		StringData map[string]string `yaml:"stringData"`
+	}
+	if err := yaml.Unmarshal([]byte(e.blocks[secretBlock]), &secret); err != nil {
+		return nil, err
+	}
+	if secret.Metadata.Name != ref.Name {
+		return nil, fmt.Errorf("the example has no Secret %s", ref.Name)
+	}
+	if value, ok := secret.StringData[ref.Key]; ok {
+		return []byte(value), nil
+	}
+	entries := map[string][]byte{}
+	for key, value := range secret.StringData {
+		entries[key] = []byte(value)
+	}
+	return snapshot.MarshalEntries(entries), nil
 }
 
 // compare checks one block, line by line. part: the block need not show all lines.

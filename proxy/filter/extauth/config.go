@@ -91,7 +91,7 @@ const (
 // Validate checks what belongs together.
 func (c *Config) Validate() error {
 	switch {
-	case c.Backend == nil:
+	case c.Backend == nil && !c.Disabled:
 		return errors.New("backend: it is not set")
 	case !slices.Contains([]Protocol{"", ProtocolHTTP, ProtocolGRPC}, c.Protocol):
 		return fmt.Errorf("protocol: %q is neither HTTP nor GRPC", c.Protocol)

@@ -18,6 +18,7 @@ const Name = "extAuth"
 // Definition is the filter. It counts into decisions, and shares the clients of services that speak gRPC.
 func Definition(decisions *observe.Decisions, clients *Clients) filter.Definition {
 	d := filter.Define(Name, func(c Config, env filter.Env) (filter.Filter, error) { return build(&c, env, decisions, clients) }, nil)
+	d.Lingers = true // no client may set what only the service says, on a rule that does not ask it either
 	return filter.Reaching(d, func(c Config) []filter.Target {
 		if c.Disabled {
 			return nil

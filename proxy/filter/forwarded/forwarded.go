@@ -39,7 +39,7 @@ func (f *forwarded) rebuild(x *exchange.Exchange) {
 	element := exchange.String(appendElement(x.Alloc(elementSize)[:0], peer, host, scheme))
 	addresses := exchange.String(peer.AppendTo(x.Alloc(addressSize)[:0]))
 	if f.isTrusted(peer) {
-		dropIf(h, isLookalike)
+		field.DropIf(h, isLookalike)
 		element, addresses = join(x, exchange.Forwarded, element), join(x, exchange.XForwardedFor, addresses)
 		x.Client = f.client(addresses)
 		if s := h.Get(exchange.XForwardedProto); s == "http" || s == "https" {
@@ -49,7 +49,7 @@ func (f *forwarded) rebuild(x *exchange.Exchange) {
 			host = s
 		}
 	} else {
-		dropIf(h, isClaim)
+		field.DropIf(h, isClaim)
 	}
 	h.SetID(exchange.Forwarded, element)
 	h.SetID(exchange.XForwardedFor, addresses)
@@ -107,42 +107,16 @@ func parse(s string) (netip.Addr, bool) {
 // plain makes addresses comparable with prefixes: IPv4 as such, IPv6 without zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// dropIf removes the fields of whose names unwanted is true.
-func dropIf(h *exchange.Head, unwanted func(name string) bool) {
-	for name := range h.All() {
-		if unwanted(name) {
-			h.Drop(name)
-		}
-	}
-}
-
 const prefix = "X-Forwarded-"
 
 // isClaim reports whether a field says who the client is: X-Forwarded-* whatever it is, Forwarded and X-Real-IP. Underscores
 // count as hyphens, because backends that turn names into variables (CGI, WSGI) can't tell them apart.
 func isClaim(name string) bool {
-	return len(name) > len(prefix) && alike(name[:len(prefix)], prefix) || alike(name, "Forwarded") || alike(name, "X-Real-IP")
+	return len(name) > len(prefix) && field.Alike(name[:len(prefix)], prefix) || field.Alike(name, "Forwarded") || field.Alike(name, "X-Real-IP")
 }
 
 // isLookalike reports whether a field only passes for a claim. No proxy sends such a field; its clients may.
 func isLookalike(name string) bool { return strings.IndexByte(name, '_') >= 0 && isClaim(name) }
-
-// alike compares without regard to case, "_" being "-".
-func alike(name, canonical string) bool {
-	if len(name) != len(canonical) {
-		return false
-	}
-	for i := range len(name) {
-		c, want := name[i], canonical[i]
-		if c == '_' {
-			c = '-'
-		}
-		if c != want && (c|0x20 != want|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
-			return false
-		}
-	}
-	return true
-}
 
 // join returns the values of a list field and last as one value.
 func join(x *exchange.Exchange, id exchange.ID, last string) string {

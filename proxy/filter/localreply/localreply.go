@@ -62,12 +62,12 @@ func (l *localReply) reply(x *exchange.Exchange, e *exchange.Error) {
 		// A fraction of a second is rounded up: the header has whole seconds (RFC 9110 §10.2.3).
 		h.AddID(exchange.RetryAfter, strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
+	for name, value := range x.FailureHead.All() {
+		h.Add(name, value)
+	}
 	if l.catalogue.Negotiates() {
 		h.Add("Content-Language", language)
 		h.Add("Vary", "Accept-Language")
-	}
-	for name, value := range x.FailureHead.All() {
-		h.Add(name, value)
 	}
 }
 

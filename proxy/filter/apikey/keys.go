@@ -1,0 +1,93 @@
+package apikey
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/snapshot"
+)
+
+// Bounds on the length of keys, in bytes. Shorter ones can be guessed; longer ones would make work.
+const (
+	minKey = 16
+	maxKey = 512
+)
+
+// digest is that of a key, behind the salt of its keys.
+type digest = [sha256.Size]byte
+
+// keys knows the clients by their keys. Keys themselves are not kept. How long a look-up takes tells something of a digest, which
+// without the salt tells nothing of any key.
+type keys struct {
+	salt    [sha256.Size]byte
+	clients map[digest]client
+}
+
+type client struct {
+	name string
+	digest
+}
+
+// readKeys reads the entries of a Secret.
+func readKeys(values filter.Values, ref snapshot.Ref) (*keys, error) {
+	value, err := values(ref)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := snapshot.Entries(value)
+	if err != nil {
+		return nil, &filter.Unusable{Ref: ref, Err: err}
+	}
+	k := &keys{clients: make(map[digest]client, len(entries))}
+	// It never fails: see its documentation.
+	_, _ = rand.Read(k.salt[:])
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		ref.Key = name
+		if err := k.add(name, bytes.TrimSpace(entries[name])); err != nil {
+			return nil, &filter.Unusable{Ref: ref, Err: err}
+		}
+	}
+	return k, nil
+}
+
+func (k *keys) add(name string, key []byte) error {
+	if len(key) < minKey || len(key) > maxKey {
+		return fmt.Errorf("an API key has %d to %d characters", minKey, maxKey)
+	}
+	if bytes.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("an API key has visible ASCII characters only")
+	}
+	d := k.digest(string(key))
+	if other, twice := k.clients[d]; twice {
+		return fmt.Errorf("client %s has the same API key", other.name)
+	}
+	k.clients[d] = client{name, d}
+	return nil
+}
+
+func (k *keys) digest(key string) digest {
+	var b [sha256.Size + maxKey]byte
+	n := copy(b[:], k.salt[:])
+	n += copy(b[n:], key)
+	return sha256.Sum256(b[:n])
+}
+
+// find returns the client whose key it is; "" if nobody's.
+func (k *keys) find(key string) string {
+	if len(key) < minKey || len(key) > maxKey {
+		return ""
+	}
+	d := k.digest(key)
+	c := k.clients[d]
+	if subtle.ConstantTimeCompare(c.digest[:], d[:]) == 0 {
+		return ""
+	}
+	return c.name
+}
