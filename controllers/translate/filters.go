@@ -146,7 +146,7 @@ func (j *job) reach(f *snapshot.Filter) bool {
 	}
 	reachable := true
 	for _, t := range d.Targets(f.Config) {
-		c := j.cluster(&v1alpha1.Backend{Service: t.Service, Namespace: t.Namespace, Host: t.Host, Port: portOf(t.Port)})
+		c := j.cluster(&v1alpha1.Backend{Service: t.Service, Namespace: t.Namespace, Host: t.Host, Port: portRef(t.Port)})
 		if c == nil {
 			reachable = false
 			continue
@@ -169,7 +169,7 @@ func (j *job) targets(filters []snapshot.Filter) (out []*snapshot.Cluster) {
 	return out
 }
 
-func portOf(p filter.Port) intstr.IntOrString {
+func portRef(p filter.Port) intstr.IntOrString {
 	if p.Name != "" {
 		return intstr.FromString(p.Name)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
@@ -26,7 +27,10 @@ func newDeps(tb testing.TB, log io.Writer) builtin.Deps {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := builtin.Deps{AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue}
+	d := builtin.Deps{
+		AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue,
+		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
+	}
 	tb.Cleanup(d.AccessLog.Close)
 	return d
 }
