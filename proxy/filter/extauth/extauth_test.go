@@ -326,7 +326,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	for body, want := range map[string]string{
 		"Content-Length: 6\n\nhello!":          "413 extauth.body_too_large",
 		"Transfer-Encoding: chunked\n\nhello!": "413 extauth.body_too_large",
-		"Content-Length: 6\n\nhe":              "499 client.closed",
+		"Content-Length: 5\n\nhe":              "499 client.closed",
 		"Transfer-Encoding: chunked\n\nhello":  "<nil>",
 		"Content-Length: 5\n\nhello":           "<nil>",
 		"Content-Length: 0\n\n":                "<nil>",
