@@ -134,12 +134,12 @@ func (j *job) backendFilters(subject string, filters *v1alpha1.BackendFilters, a
 func (j *job) filter(subject, name string, config any, at *field.Path) (snapshot.Filter, bool) {
 	f := snapshot.Filter{Name: name, Config: mustMarshal(config), Origin: j.origin(at)}
 	usable := j.check(subject, f, at)
-	usable = usable && j.reach(&f)
+	usable = usable && j.reach(subject, &f, at.Child("backend"))
 	return f, usable
 }
 
 // reach resolves what a filter sends requests to. What can't be reached is among the problems of ResolvedRefs.
-func (j *job) reach(f *snapshot.Filter) bool {
+func (j *job) reach(subject string, f *snapshot.Filter, at *field.Path) bool {
 	d, _ := j.filters.Lookup(f.Name)
 	if d.Targets == nil {
 		return true
@@ -149,6 +149,8 @@ func (j *job) reach(f *snapshot.Filter) bool {
 		c := j.cluster(&v1alpha1.Backend{Service: t.Service, Namespace: t.Namespace, Host: t.Host, Port: portRef(t.Port)})
 		if c == nil {
 			reachable = false
+			last := &j.resolved[len(j.resolved)-1]
+			*last = unreachable(subject, at, *last)
 			continue
 		}
 		j.reached = append(j.reached, c)
