@@ -42,9 +42,9 @@ run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
 test: ## Run every test: unit, golden, race, guards, and those against a real API server and etcd
 	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
 	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
-	helm=$${HELM:-$$($(TOOLS) helm)/helm}; \
+	helm=$${HELM:-$$($(TOOLS) helm)/helm}; helm3=$${HELM3:-$$($(TOOLS) helm3)/helm3}; \
 	$$gotestsum --format pkgname-and-test-fails -- -run Alloc ./proxy/... && \
-	KUBEBUILDER_ASSETS=$$assets HELM=$$helm $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
+	KUBEBUILDER_ASSETS=$$assets HELM=$$helm HELM3=$$helm3 $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)

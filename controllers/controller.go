@@ -54,8 +54,9 @@ type Options struct {
 	Now        func() time.Time
 }
 
-// DefaultStaleAfter is the StaleAfter unless told otherwise.
-const DefaultStaleAfter = 10 * time.Second
+// DefaultStaleAfter is the StaleAfter unless told otherwise. The container before served that state until moments ago, and clients of
+// this one wait.
+const DefaultStaleAfter = 2 * time.Second
 
 // Controller keeps a Gateway at what the cluster wants, and the statuses at what the Gateway does. It is safe for
 // concurrent use, and Run is called once.

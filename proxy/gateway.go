@@ -145,6 +145,10 @@ func (g *Gateway) Statistics() map[string][]live.Statistics {
 	return g.store.Statistics(g.compile.Now())
 }
 
+// Part tells clients with each answer from now on that the connection closes, so that they go elsewhere. Nothing else changes: new
+// connections are served, and idle ones stay open.
+func (g *Gateway) Part() { g.engine.Part() }
+
 // Drain ends service without failing a request: it stops to accept, tells clients with each answer that the connection
 // closes, and waits until the last connection has ended, or ctx. It returns how many connections it had to cut then.
 func (g *Gateway) Drain(ctx context.Context) (cut int64) {

@@ -41,8 +41,8 @@ type process struct {
 }
 
 // gcPercent is the GOGC of a process that serves, unless the environment sets one. The data plane makes next to no garbage, so
-// what is collected is the control plane's, and memory counts for more than its few collections.
-const gcPercent = 50
+// what is collected is the control plane's, some 80 KB a change, and memory counts for more than a collection in every few hundred changes.
+const gcPercent = 30
 
 func newProcess(flags dataPlane) (*process, error) {
 	if os.Getenv("GOGC") == "" {
@@ -139,8 +139,7 @@ func accessLogTarget(name string) (io.Writer, error) {
 // source feeds the gateway with configuration until its context ends.
 type source func(context.Context) error
 
-// run serves what the source says until ctx ends, and then drains: first it only reports that it is not ready, so that load
-// balancers look elsewhere; then it ends connections as their requests finish. It fails if a port can't be bound, or the source fails.
+// run serves what the source says until ctx ends, and then drains. It fails if a port can't be bound, or the source fails.
 func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed source, ready readiness) error {
 	defer p.accessLog.Close()
 	// Configuration and probes go on while connections drain.
@@ -165,10 +164,14 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 	return <-failed
 }
 
+// drain ends service. At first it only reports that it is not ready, so that load balancers look elsewhere. For the second half of the
+// delay each answer sends its client there, while nothing is closed on which a request may be on its way. What is idle after that is closed.
 func (p *process) drain() {
 	p.log.Info("draining", "delay", p.flags.drainDelay, "timeout", p.flags.drainTimeout)
 	p.draining.Store(true)
-	time.Sleep(p.flags.drainDelay)
+	time.Sleep(p.flags.drainDelay / 2)
+	p.gateway.Part()
+	time.Sleep(p.flags.drainDelay - p.flags.drainDelay/2)
 	ctx, cancel := context.WithTimeout(context.Background(), p.flags.drainTimeout)
 	defer cancel()
 	if left := p.gateway.Drain(ctx); left > 0 {

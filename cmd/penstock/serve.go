@@ -159,7 +159,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	c, err := controllers.New(controllers.Options{
 		Config: config, Secrets: secrets, Election: election, Service: control.service,
 		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
-		Translate: options, Filters: p.filters, Gateway: served{p},
+		Translate: options, Filters: p.filters, Gateway: withFaults(served{p}, p.log),
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
 	})
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command demo is the backend of `make run`: it answers every request with JSON that says which service was reached and
-// what arrived there.
+// what arrived there. At /echo it is a WebSocket that says what it hears.
 package main
 
 import (
@@ -75,6 +75,7 @@ func handler(name string) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("GET /echo", echo)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		e := json.NewEncoder(w)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -38,5 +39,25 @@ func TestHealthAnswersWithoutBody(t *testing.T) {
 	handler("user-service").ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	if w.Code != http.StatusNoContent || w.Body.Len() != 0 {
 		t.Errorf("GET /healthz = %d with %d bytes, want 204 with none", w.Code, w.Body.Len())
+	}
+}
+
+func TestEchoReturnsMessages(t *testing.T) {
+	server := httptest.NewServer(handler("user-service"))
+	defer server.Close()
+	c, answer, err := websocket.Dial(t.Context(), server.URL+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if got := answer.Header.Get("X-Peer"); got != "127.0.0.1" {
+		t.Errorf("X-Peer is %q, want 127.0.0.1", got)
+	}
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	kind, got, err := c.Read(t.Context())
+	if err != nil || kind != websocket.MessageText || string(got) != "hello" {
+		t.Errorf("heard %v %q, %v, want hello", kind, got, err)
 	}
 }

@@ -92,8 +92,9 @@ type Engine struct {
 	options   Options
 	exchanges sync.Pool
 	gates     []gate
-	admitted  atomic.Uint32 // connections, for the choice of their gate
-	draining  atomic.Bool
+	admitted  atomic.Uint32          // connections, for the choice of their gate
+	parting   atomic.Bool            // every answer ends its connection
+	draining  atomic.Bool            // and nobody waits for a further request
 	clock     atomic.Int64           // coarse time that passed while there were connections, in ns; the sweeper moves it
 	date      atomic.Pointer[string] // value of the Date field
 
@@ -160,9 +161,14 @@ func stretch() {
 	runtime.KeepAlive(&room)
 }
 
-// Drain lets connections end without failing a request: from now on every answer says Connection: close, and connections
-// between two requests are closed at once. A connection that has not had a request yet may make one.
+// Part has every answer say Connection: close from now on. Connections between two requests stay, since the next one may be on its
+// way: only an answer ends a connection without any risk to a request (RFC 9112 §9.6).
+func (e *Engine) Part() { e.parting.Store(true) }
+
+// Drain lets connections end without failing a request that has arrived: from now on every answer says Connection: close, and
+// connections between two requests are closed at once. A connection that has not had a request yet may make one.
 func (e *Engine) Drain() {
+	e.Part()
 	e.draining.Store(true)
 	e.each((*conn).endIdle)
 }
@@ -170,6 +176,7 @@ func (e *Engine) Drain() {
 // Close ends what is left: exchanges are cancelled, connections closed. It does not wait for them. Further connections are
 // closed at once.
 func (e *Engine) Close() {
+	e.Part()
 	e.draining.Store(true)
 	e.mu.Lock()
 	e.closed = true

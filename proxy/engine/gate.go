@@ -1,6 +1,10 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/penstock/penstock/proxy/yield"
+)
 
 // gate decides in which order requests are served once more have come than can be served at once.
 //
@@ -22,7 +26,7 @@ type gate struct {
 	left          bool // a visit has ended since the usher looked
 	attended      bool // an usher is at work
 	open          bool // there is no bell, so nobody waits
-	bell          bell
+	bell          yield.Bell
 }
 
 const (
@@ -101,7 +105,7 @@ func (g *gate) call() bool {
 // between two bells, whoever is inside waits for something that has not come yet.
 func (g *gate) attend() {
 	for g.anyInLine() {
-		err := g.bell.ring()
+		err := g.bell.Ring()
 		g.mu.Lock()
 		if err != nil {
 			g.open = true
@@ -139,7 +143,7 @@ func (g *gate) close() {
 	defer g.mu.Unlock()
 	g.open = true
 	g.renew()
-	g.bell.close()
+	g.bell.Close()
 }
 
 // ticket is the place in line of one who waits.

@@ -131,8 +131,8 @@ func TestAClosedGateHoldsUpNobody(t *testing.T) {
 // Without descriptors, say, there is no bell.
 func TestAGateWithoutABellHoldsUpNobody(_ *testing.T) {
 	g := &gate{age: 1}
-	_ = g.bell.ring() // which opens it
-	g.bell.close()
+	_ = g.bell.Ring() // which opens it
+	g.bell.Close()
 	for range gateWidth {
 		g.enter(false)
 	}

@@ -135,7 +135,7 @@ func (c *conn) answer(x *exchange.Exchange) fate {
 // keeps reports whether the connection can be kept after the answer.
 func (c *conn) keeps(x *exchange.Exchange) bool {
 	closes := func(e *exchange.Error) bool { return e != nil && e.Close }
-	return c.head.message.KeepAlive && !c.engine.draining.Load() && !closes(x.Refusal) && !closes(x.Err) && c.body.promising()
+	return c.head.message.KeepAlive && !c.engine.parting.Load() && !closes(x.Refusal) && !closes(x.Err) && c.body.promising()
 }
 
 // blame says whose fault it is that the answer broke off.

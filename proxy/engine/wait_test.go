@@ -247,6 +247,21 @@ func TestDrain(t *testing.T) {
 	f.awaitEmpty()
 }
 
+func TestPartingEndsConnectionsWithTheirNextAnswer(t *testing.T) {
+	f := handle(t, echo)
+	idle := f.dial()
+	idle.send(get)
+	idle.expect("GET", want{200, "GET / ", false})
+	f.engine.Part()
+	for _, c := range []*client{f.dial(), idle} {
+		c.send(get)
+		c.expect("GET", want{200, "GET / ", true})
+		c.ended()
+		c.Close()
+	}
+	f.awaitEmpty()
+}
+
 func TestAConnectionThatIsNoSocketIsDrainedToo(t *testing.T) {
 	e := New(Options{Handler: exchange.HandlerFunc(echo)})
 	server, nc := net.Pipe()

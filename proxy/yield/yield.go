@@ -1,20 +1,25 @@
 // Package yield lets requests be served while long work goes on.
 package yield
 
-import "time"
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+)
 
 const (
 	// turn is how long work goes on before it rests: about what it adds to the latency of requests.
 	turn = 200 * time.Microsecond
-	// rest is long enough for the scheduler to run out of what is ready and to ask the network for more.
-	rest = 20 * time.Microsecond
+	// longestRest bounds a rest, so that work goes on, at a sixth of a processor, where requests never leave one idle.
+	longestRest = time.Millisecond
 )
 
-// Turns cuts work into turns, between which whatever is ready runs. The zero value begins its first turn with the first call
-// of Next.
+// Turns cuts work into turns. Between two of them all that is ready runs, and the network is asked for more. The zero value
+// begins its first turn with the first call of Next.
 //
-// With one processor, runtime.Gosched would not do: who only yields is taken up again before the network is asked, which is
-// then done every 10 ms.
+// With one processor, neither runtime.Gosched would do, nor a short sleep: who yields is taken up again before the network is
+// asked, and who has slept before all that waits to run, so that the work would get nearly all of the processor.
 type Turns struct{ began time.Time }
 
 // Next is called between two steps of the work. It rests if the turn has lasted long enough.
@@ -23,7 +28,18 @@ func (t *Turns) Next() {
 	case t.began.IsZero():
 		t.began = now
 	case now.Sub(t.began) >= turn:
-		time.Sleep(rest)
+		rest()
 		t.began = time.Now()
+	}
+}
+
+// bells are those that nobody rings now.
+var bells = sync.Pool{New: func() any { return new(Bell) }}
+
+func rest() {
+	b := bells.Get().(*Bell)
+	defer bells.Put(b)
+	if err := b.RingFor(longestRest); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		time.Sleep(longestRest) // no bell, for want of descriptors or of Linux
 	}
 }

@@ -3,6 +3,8 @@ package yield_test
 import (
 	"net"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +39,51 @@ func TestTheNetworkIsServedBetweenTurns(t *testing.T) {
 		}
 	}
 	t.Error("20 turns have passed, and the byte has not been read")
+}
+
+// With one processor, all that is ready runs between two turns, and not only what comes up before a moment has passed.
+func TestAllThatIsReadyRunsBetweenTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var turns yield.Turns
+	turns.Next()
+	// Whoever else uses the machine may let a rest end early.
+	for range 20 {
+		var ran atomic.Int32
+		const ready = 40
+		for range ready {
+			go func() {
+				for began := time.Now(); time.Since(began) < 5*time.Microsecond; {
+				}
+				ran.Add(1)
+			}()
+		}
+		work(&turns)
+		if ran.Load() == ready {
+			return
+		}
+	}
+	t.Error("in none of 20 rests all that was ready ran")
+}
+
+// Work goes on where there is always something ready.
+func TestTurnsComeRoundUnderLoad(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var stop atomic.Bool
+	var busy sync.WaitGroup
+	for range 4 {
+		busy.Go(func() {
+			for !stop.Load() {
+				runtime.Gosched()
+			}
+		})
+	}
+	var turns yield.Turns
+	turns.Next()
+	for range 20 {
+		work(&turns)
+	}
+	stop.Store(true)
+	busy.Wait()
 }
 
 // work takes a little longer than a turn.

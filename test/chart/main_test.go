@@ -39,8 +39,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" || os.Getenv("HELM") == "" {
-		return 0, errors.New("KUBEBUILDER_ASSETS must name the folder of kube-apiserver, etcd and kubectl, HELM the binary; make test builds them")
+	for _, name := range []string{"KUBEBUILDER_ASSETS", "HELM", "HELM3"} {
+		if os.Getenv(name) == "" {
+			return 0, fmt.Errorf("%s is not set: KUBEBUILDER_ASSETS names the folder of kube-apiserver, etcd and kubectl, HELM and HELM3 binaries; make test builds them", name)
+		}
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.DiscardHandler))
 	server := &envtest.Environment{

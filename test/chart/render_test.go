@@ -23,10 +23,12 @@ import (
 // manifests are what a release consists of.
 type manifests []*unstructured.Unstructured
 
-// helm runs helm and returns what it prints.
-func helm(arguments ...string) (string, error) {
+// helm runs the pinned Helm and returns what it prints.
+func helm(arguments ...string) (string, error) { return helmOf(os.Getenv("HELM"), arguments...) }
+
+func helmOf(binary string, arguments ...string) (string, error) {
 	var out, stderr bytes.Buffer
-	c := exec.Command(os.Getenv("HELM"), arguments...)
+	c := exec.Command(binary, arguments...)
 	c.Stdout, c.Stderr = &out, &stderr
 	if err := c.Run(); err != nil {
 		return out.String(), fmt.Errorf("helm %s: %w\n%s", strings.Join(arguments, " "), err, stderr.String())
@@ -46,11 +48,16 @@ func render(t *testing.T, values string, flags ...string) manifests {
 
 func tryRender(t *testing.T, values string, flags ...string) (manifests, error) {
 	t.Helper()
+	return tryRenderOf(t, os.Getenv("HELM"), values, flags...)
+}
+
+func tryRenderOf(t *testing.T, binary, values string, flags ...string) (manifests, error) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := helm(append([]string{"template", "penstock", path, "--namespace", namespace, "--values", file}, flags...)...)
+	out, err := helmOf(binary, append([]string{"template", "penstock", path, "--namespace", namespace, "--values", file}, flags...)...)
 	if err != nil {
 		return nil, err
 	}

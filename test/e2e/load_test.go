@@ -19,13 +19,26 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Each stream of requests sends one every pace. Together they are a load that two processors carry beside a cluster.
 const (
-	keptStreams = 8 // on connections that are kept as long as the server keeps them
-	newStreams  = 4 // with a new connection for each request
-	pace        = 20 * time.Millisecond
+	// pace is the time between two requests of a stream.
+	pace = 20 * time.Millisecond
 	// answerTime bounds connecting, and the whole exchange.
 	answerTime = 10 * time.Second
+)
+
+// streams is how many streams of requests a load consists of.
+type streams struct {
+	kept int // on connections that are kept as long as the server keeps them
+	new  int // with a new connection for each request
+}
+
+func (s streams) all() int { return s.kept + s.new }
+
+var (
+	// usual is 600 requests/s, which two processors carry easily beside a cluster.
+	usual = streams{kept: 8, new: 4}
+	// heavy is 2,000 requests/s.
+	heavy = streams{kept: 27, new: 13}
 )
 
 // load is several streams of requests to one address. It speaks to the socket itself and sends no request a second time:
@@ -33,7 +46,7 @@ const (
 type load struct {
 	address, host string
 	stop          context.CancelFunc
-	streams       sync.WaitGroup
+	work          sync.WaitGroup
 
 	mu      sync.Mutex
 	figures figures
@@ -47,6 +60,7 @@ type figures struct {
 	gap            time.Duration
 	failures       []failure
 	took           time.Duration
+	streams        streams
 }
 
 // failure is a request that got no answer, or another one than 200.
@@ -64,19 +78,19 @@ func (f failure) Error() string {
 }
 
 // startLoad sends requests for a host until the test or the load ends.
-func startLoad(t *testing.T, address, host string) *load {
+func startLoad(t *testing.T, address, host string, s streams) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{address: address, host: host, stop: cancel, last: time.Now()}
+	l := &load{address: address, host: host, stop: cancel, last: time.Now(), figures: figures{streams: s}}
 	began := time.Now()
-	for range keptStreams {
-		l.streams.Go(func() { l.stream(ctx, true) })
+	for range s.kept {
+		l.work.Go(func() { l.stream(ctx, true) })
 	}
-	for range newStreams {
-		l.streams.Go(func() { l.stream(ctx, false) })
+	for range s.new {
+		l.work.Go(func() { l.stream(ctx, false) })
 	}
-	t.Cleanup(func() { cancel(); l.streams.Wait() })
-	l.streams.Go(func() { <-ctx.Done(); l.count(func(f *figures) { f.took = time.Since(began) }) })
+	t.Cleanup(func() { cancel(); l.work.Wait() })
+	l.work.Go(func() { <-ctx.Done(); l.count(func(f *figures) { f.took = time.Since(began) }) })
 	return l
 }
 
@@ -180,7 +194,7 @@ func awaitAnswer(t *testing.T, address, host string) {
 // end stops and returns what happened.
 func (l *load) end() figures {
 	l.stop()
-	l.streams.Wait()
+	l.work.Wait()
 	return l.figures
 }
 

@@ -16,10 +16,12 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
 )
@@ -56,7 +58,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, fmt.Errorf("no cluster (make e2e starts one): %w", err)
 	}
 	config.QPS, config.Burst = 500, 500 // many routes at once are one of the tests
-	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
+	if err := errors.Join(
+		v1alpha1.AddToScheme(scheme.Scheme), gatewayv1beta1.Install(scheme.Scheme), apiextensionsv1.AddToScheme(scheme.Scheme),
+	); err != nil {
 		return 0, err
 	}
 	if admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme.Scheme}); err != nil {

@@ -3,14 +3,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
+	"slices"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,7 +22,7 @@ import (
 // returns them. The selection's type is the list's.
 func await[O client.Object](t *testing.T, what string, list client.ObjectList, of []client.ListOption, ok func([]O) bool) []O {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience) // clean-ups wait too
 	defer cancel()
 	for ctx.Err() == nil {
 		found, err := follow(ctx, list, of, ok)
@@ -85,6 +81,42 @@ func follow[O client.Object](ctx context.Context, list client.ObjectList, of []c
 	}
 }
 
+// observe tells of each object of a selection as it is, and then of each event, until ctx ends. When a watch breaks off, all is told anew.
+// The selection's type is the list's.
+func observe[O client.Object](ctx context.Context, list client.ObjectList, of []client.ListOption, tell func(watch.EventType, O)) {
+	for ; ctx.Err() == nil; rest(ctx) {
+		if err := admin.List(ctx, list, of...); err != nil {
+			continue // the API server is away
+		}
+		items, err := meta.ExtractList(list)
+		if err != nil {
+			panic(err)
+		}
+		for _, item := range items {
+			tell(watch.Added, item.(O))
+		}
+		since := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
+		events, err := admin.Watch(ctx, list, append(slices.Clone(of), since)...)
+		if err != nil {
+			continue
+		}
+		for e := range events.ResultChan() {
+			if o, is := e.Object.(O); is {
+				tell(e.Type, o)
+			}
+		}
+		events.Stop()
+	}
+}
+
+// rest keeps who tries again from doing nothing else.
+func rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(pace):
+	}
+}
+
 // named selects one object.
 func named(namespace, name string) []client.ListOption {
 	return []client.ListOption{client.InNamespace(namespace), client.MatchingFields{"metadata.name": name}}
@@ -134,12 +166,13 @@ func otherThan(old []*corev1.Pod) func(*corev1.Pod) bool {
 // update changes an object, again if somebody else was faster.
 func update[O client.Object](t *testing.T, o O, change func(O)) {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
 	if err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		if err := admin.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return err
 		}
 		change(o)
-		return admin.Update(t.Context(), o)
+		return admin.Update(ctx, o)
 	}); err != nil {
 		t.Fatalf("update of %s: %v", o.GetName(), err)
 	}
@@ -158,36 +191,4 @@ func create(t *testing.T, objects ...client.Object) {
 
 func deployment(namespace, name string) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-}
-
-// kill ends the processes of a program in a Pod with SIGKILL, as seen from the machine.
-func kill(t *testing.T, p *corev1.Pod, program string) {
-	t.Helper()
-	killed := 0
-	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range groups {
-		group, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(group, []byte("pod"+string(p.UID))) {
-			continue // it has ended, or is another's
-		}
-		process := filepath.Dir(path)
-		command, err := os.ReadFile(filepath.Join(process, "cmdline"))
-		if err != nil || !strings.HasPrefix(string(command), program+"\x00") {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(process))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatalf("kill %s in %s: %v", program, p.Name, err)
-		}
-		killed++
-	}
-	if killed != 1 {
-		t.Fatalf("%d processes %s were found in %s, want 1", killed, program, p.Name)
-	}
 }

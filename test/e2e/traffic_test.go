@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/penstock/penstock/api/v1alpha1"
 )
 
 // balancer returns the address of Penstock's Service, as its users reach it.
@@ -36,9 +40,9 @@ func installed(t *testing.T) []*corev1.Pod {
 const enough = 500
 
 // under loads Penstock's Service while something happens.
-func under(t *testing.T, what string, a app, happens func()) figures {
+func under(t *testing.T, s streams, what string, a app, happens func()) figures {
 	t.Helper()
-	l := startLoad(t, balancer(t), a.host)
+	l := startLoad(t, balancer(t), a.host, s)
 	l.awaitAnswers(t, enough)
 	began := time.Now()
 	happens()
@@ -61,31 +65,17 @@ func TestEveryReplicaServes(t *testing.T) {
 	pods := installed(t)
 	a := newApp(t, "hello")
 	for _, p := range pods {
-		l := startLoad(t, direct(p), a.host)
+		l := startLoad(t, direct(p), a.host, usual)
 		l.awaitAnswers(t, 100)
 		f := l.end()
 		f.report(t, "asking "+p.Name+" itself")
 		f.none(t)
 	}
-	l := startLoad(t, balancer(t), a.host)
+	l := startLoad(t, balancer(t), a.host, usual)
 	l.awaitAnswers(t, enough)
 	f := l.end()
 	f.report(t, "asking the Service")
 	f.none(t)
-}
-
-func TestRollingRestart(t *testing.T) {
-	old := installed(t)
-	a := newApp(t, "rolling")
-	under(t, "rolling restart", a, func() {
-		update(t, deployment(system, penstock), func(d *appsv1.Deployment) {
-			if d.Spec.Template.Annotations == nil {
-				d.Spec.Template.Annotations = map[string]string{}
-			}
-			d.Spec.Template.Annotations["kubectl.kubernetes.io/restartedAt"] = time.Now().Format(time.RFC3339)
-		})
-		awaitPods(t, "all replicas are new", system, penstock, replicas, otherThan(old))
-	}).none(t)
 }
 
 func TestScaleDown(t *testing.T) {
@@ -95,14 +85,14 @@ func TestScaleDown(t *testing.T) {
 		update(t, deployment(system, penstock), func(d *appsv1.Deployment) { d.Spec.Replicas = &count })
 		awaitPods(t, "the replicas are as many as wanted", system, penstock, int(count), anyPod)
 	}
-	under(t, "scale down from 3 to 2", a, func() { scale(replicas - 1) }).none(t)
-	under(t, "scale up from 2 to 3", a, func() { scale(replicas) }).none(t)
+	under(t, usual, "scale down from 3 to 2", a, func() { scale(replicas - 1) }).none(t)
+	under(t, usual, "scale up from 2 to 3", a, func() { scale(replicas) }).none(t)
 }
 
 func TestDeletedPod(t *testing.T) {
 	old := installed(t)
 	a := newApp(t, "deleted")
-	under(t, "deleted Pod", a, func() {
+	under(t, usual, "deleted Pod", a, func() {
 		if err := admin.Delete(t.Context(), old[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +107,7 @@ func TestEvictedReplica(t *testing.T) {
 	evict := func(p *corev1.Pod) error {
 		return admin.SubResource("eviction").Create(t.Context(), p, &policyv1.Eviction{})
 	}
-	under(t, "evicted replica", a, func() {
+	under(t, usual, "evicted replica", a, func() {
 		if err := evict(old[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -132,24 +122,48 @@ func TestEvictedReplica(t *testing.T) {
 const outage = 3 * time.Second
 
 func TestKilledReplica(t *testing.T) {
-	pods := installed(t)
 	a := newApp(t, "killed")
-	var others []*load
-	for _, p := range pods[1:] {
-		others = append(others, startLoad(t, direct(p), a.host))
+	for name, choose := range map[string]func() *corev1.Pod{
+		"the leader":      func() *corev1.Pod { return leader(t) },
+		"another replica": func() *corev1.Pod { return otherReplica(t, leader(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			victim := choose()
+			var others []*load
+			for _, p := range installed(t) {
+				if p.UID != victim.UID {
+					others = append(others, startLoad(t, direct(p), a.host, usual))
+				}
+			}
+			var died time.Time
+			f := under(t, usual, name+" is killed", a, func() {
+				signal(t, victim, "/penstock", syscall.SIGKILL)
+				died = time.Now()
+				awaitRestart(t, "it is back", system, penstock, victim)
+			})
+			f.atMostInFlight(t, died, outage)
+			for _, l := range others {
+				got := l.end()
+				got.report(t, name+" is killed, asking another one itself")
+				got.none(t)
+			}
+			changeIsReady(t, a)
+		})
 	}
-	var died time.Time
-	f := under(t, "killed replica", a, func() {
-		kill(t, pods[0], "/penstock")
-		died = time.Now()
-		awaitRestart(t, "it is back", system, penstock, pods[0])
+}
+
+// changeIsReady changes a route and waits until that is Ready.
+func changeIsReady(t *testing.T, a app) {
+	t.Helper()
+	began := time.Now()
+	r := &v1alpha1.GatewayRoute{ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: a.name}}
+	update(t, r, func(r *v1alpha1.GatewayRoute) {
+		r.Spec.Hostnames = append(r.Spec.Hostnames[:1], v1alpha1.Hostname(fmt.Sprintf("n%d.example.com", time.Now().UnixNano())))
 	})
-	f.atMostInFlight(t, died, outage)
-	for i, l := range others {
-		got := l.end()
-		got.report(t, "killed replica, asking "+pods[1+i].Name+" itself")
-		got.none(t)
-	}
+	await(t, "a change is Ready", &v1alpha1.GatewayRouteList{}, named(apps, a.name), func(routes []*v1alpha1.GatewayRoute) bool {
+		return len(routes) == 1 && routes[0].Generation >= r.Generation && isServed(routes[0])
+	})
+	t.Logf("figure: the next change was Ready after %d ms", time.Since(began).Milliseconds())
 }
 
 // atMostInFlight fails the test if more failed than could be under way when something died, besides connections that were
@@ -164,11 +178,27 @@ func (f figures) atMostInFlight(t *testing.T, died time.Time, outage time.Durati
 		last = max(last, one.at.Sub(died))
 	}
 	t.Logf("figure: of those, %d were cut short and %d connections were refused, until %.1f s later", cut, len(f.failures)-cut, last.Seconds())
-	if cut > keptStreams+newStreams {
-		t.Errorf("%d requests were cut short, of %d that can be in flight", cut, keptStreams+newStreams)
+	if cut > f.streams.all() {
+		t.Errorf("%d requests were cut short, of %d that can be in flight", cut, f.streams.all())
 	}
 	if last > outage {
 		t.Errorf("a request failed %v later, want none after %v", last, outage)
+	}
+}
+
+// onlyRefused fails the test if anything failed but connections, for some time after a process has ended.
+func (f figures) onlyRefused(t *testing.T, ended time.Time, outage time.Duration) {
+	t.Helper()
+	last := time.Duration(0)
+	for _, one := range f.failures {
+		last = max(last, one.at.Sub(ended))
+		if !one.connect {
+			t.Errorf("failed at %s: %v", one.at.Format("15:04:05.000"), one)
+		}
+	}
+	t.Logf("figure: of those, connections were refused until %.1f s later", last.Seconds())
+	if last > outage {
+		t.Errorf("a connection was refused %v later, want none after %v", last, outage)
 	}
 }
 
@@ -184,7 +214,7 @@ func awaitRestart(t *testing.T, what, namespace, name string, of *corev1.Pod) {
 func TestRollingUpdateOfABackend(t *testing.T) {
 	installed(t)
 	a := newApp(t, "updated")
-	under(t, "rolling update of a backend", a, func() {
+	under(t, usual, "rolling update of a backend", a, func() {
 		update(t, deployment(apps, a.name), func(d *appsv1.Deployment) { d.Spec.Template = a.deployment("v2").Spec.Template })
 		awaitPods(t, "all backends are new", apps, a.name, replicas, otherThan(a.pods))
 	}).none(t)
@@ -194,8 +224,8 @@ func TestKilledBackend(t *testing.T) {
 	installed(t)
 	a := newApp(t, "fragile")
 	var died time.Time
-	f := under(t, "killed backend", a, func() {
-		kill(t, a.pods[0], "/demo")
+	f := under(t, usual, "killed backend", a, func() {
+		signal(t, a.pods[0], "/demo", syscall.SIGKILL)
 		died = time.Now()
 		awaitRestart(t, "it is back", apps, a.name, a.pods[0])
 	})

@@ -95,6 +95,31 @@ func TestTermEndsAfterWhatIsInFlight(t *testing.T) {
 	}
 }
 
+// Before the delay is over, answers send clients elsewhere while nothing is closed: new connections are still served.
+func TestTermSendsClientsElsewhereDuringTheDelay(t *testing.T) {
+	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "done") })
+	g := start(t, map[string]string{"r.yaml": route("r", "a.example.com", "/", b)}, "--drain-delay=4s")
+	c := g.dial(t)
+	if err := g.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an answer that says that the connection closes", func() bool {
+		c.send("GET / HTTP/1.1\r\nHost: a.example.com\r\n\r\n")
+		r := c.receive()
+		if r.StatusCode != http.StatusOK {
+			t.Fatalf("got %d", r.StatusCode)
+		}
+		return r.Close
+	})
+	c.ended()
+	if r := g.get(t, "a.example.com", "/"); r.StatusCode != http.StatusOK {
+		t.Errorf("a new connection got %d", r.StatusCode)
+	}
+	if err := g.wait(); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+}
+
 func TestAPortThatIsTakenEndsTheProcess(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,6 +15,19 @@ start() {
 	"$@" >"$log" 2>&1 &
 }
 
+# unless_off COMMAND...: keeps it running, except while $STATE/apiserver.off exists. It ends at once, as in a crash.
+unless_off() {
+	local pid
+	while :; do
+		"$@" &
+		pid=$!
+		while kill -0 "$pid" 2>/dev/null && [ ! -e "$STATE/apiserver.off" ]; do sleep 0.2; done
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid"
+		while [ -e "$STATE/apiserver.off" ]; do sleep 0.2; done
+	done
+}
+
 # await COMMAND...: until it succeeds, for a minute at most.
 await() {
 	local _
@@ -96,8 +109,18 @@ certificates() {
 
 # etcd does not sync: nothing of this survives anyway, and the disk may belong to somebody else's measurement.
 control_plane() {
+	# What Penstock writes, for tests to count.
+	cat >/run/audit.yaml <<-AUDIT
+		apiVersion: audit.k8s.io/v1
+		kind: Policy
+		omitStages: [RequestReceived]
+		rules:
+		- {level: Metadata, userGroups: ["system:serviceaccounts:penstock-system"], verbs: [create, update, patch, delete, deletecollection]}
+		- {level: None}
+	AUDIT
 	start etcd etcd --data-dir /run/etcd --unsafe-no-fsync --listen-peer-urls http://127.0.0.1:2380
-	start kube-apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --secure-port=6443 --advertise-address="$node" \
+	start kube-apiserver unless_off kube-apiserver --audit-policy-file=/run/audit.yaml --audit-log-path="$STATE/log/audit" \
+		--etcd-servers=http://127.0.0.1:2379 --secure-port=6443 --advertise-address="$node" \
 		--service-cluster-ip-range="$services" --tls-cert-file="$pki/api.crt" --tls-private-key-file="$pki/api.key" \
 		--service-account-key-file="$pki/sa.pub" --service-account-signing-key-file="$pki/sa.key" \
 		--service-account-issuer=https://kubernetes.default.svc --token-auth-file="$pki/tokens.csv" \
