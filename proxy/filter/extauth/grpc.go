@@ -108,7 +108,7 @@ func (g *grpcChecker) allow(x *exchange.Exchange, ok *authv3.OkHttpResponse) (v 
 		if field.Editable(name) != nil || len(g.headers.ToBackend) > 0 && !contains(g.headers.ToBackend, name) {
 			continue
 		}
-		if !o.GetAppend().GetValue() {
+		if !o.GetAppend().GetValue() { //nolint:staticcheck // deprecated, and what services set
 			h.Drop(name)
 		}
 		h.Add(name, value)
