@@ -15,6 +15,30 @@ type RouteFilters struct {
 	// basicAuth lets requests with the name and password of a user pass.
 	// +optional
 	BasicAuth *BasicAuthFilter `json:"basicAuth,omitempty"`
+
+	// cors lets pages of other origins read answers.
+	// +optional
+	CORS *CORSFilter `json:"cors,omitempty"`
+
+	// ipAccess serves clients of some networks and refuses those of others.
+	// +optional
+	IPAccess *IPAccessFilter `json:"ipAccess,omitempty"`
+
+	// csrf refuses what another site makes a browser send.
+	// +optional
+	CSRF *CSRFFilter `json:"csrf,omitempty"`
+
+	// securityHeaders makes browsers careful with answers.
+	// +optional
+	SecurityHeaders *SecurityHeadersFilter `json:"securityHeaders,omitempty"`
+
+	// authorization decides by rules who may do what.
+	// +optional
+	Authorization *AuthorizationFilter `json:"authorization,omitempty"`
+
+	// extAuth asks a service whether requests may pass, and who they are from.
+	// +optional
+	ExtAuth *ExtAuthFilter `json:"extAuth,omitempty"`
 }
 
 // Filters are the filters of a rule, each at most once. A field's name is the filter's name.

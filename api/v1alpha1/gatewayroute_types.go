@@ -85,6 +85,12 @@ type GatewayRouteSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.?apiKey.?disabled.orValue(false)",message="apiKey.disabled must not be set here: it switches the filter of the route off for a rule"
 	// +kubebuilder:validation:XValidation:rule="!self.?jwt.?disabled.orValue(false)",message="jwt.disabled must not be set here: it switches the filter of the route off for a rule"
 	// +kubebuilder:validation:XValidation:rule="!self.?basicAuth.?disabled.orValue(false)",message="basicAuth.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?cors.?disabled.orValue(false)",message="cors.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?ipAccess.?disabled.orValue(false)",message="ipAccess.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?csrf.?disabled.orValue(false)",message="csrf.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?securityHeaders.?disabled.orValue(false)",message="securityHeaders.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?authorization.?disabled.orValue(false)",message="authorization.disabled must not be set here: it switches the filter of the route off for a rule"
+	// +kubebuilder:validation:XValidation:rule="!self.?extAuth.?disabled.orValue(false)",message="extAuth.disabled must not be set here: it switches the filter of the route off for a rule"
 	Filters *RouteFilters `json:"filters,omitempty"`
 
 	// rules say which requests go where. Their names, where given, are unique within the route.

@@ -300,10 +300,14 @@ type KeySource struct {
 type AttachedPolicy struct {
 	// kind is the policy's kind.
 	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind"`
 
 	// name is the policy's name, in the route's namespace.
 	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
 	// sectionName is the name of the rule that the policy holds for. Omitted: all rules.

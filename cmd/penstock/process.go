@@ -20,6 +20,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
@@ -117,14 +118,14 @@ func (p *process) buildFilters() error {
 		return fmt.Errorf("--access-log: %w", err)
 	}
 	p.accessLog = observe.NewAccessLog(out)
-	requests := observe.NewRequests(0)
-	p.metrics.MustRegister(requests, p.accessLog.Metrics())
+	requests, decisions := observe.NewRequests(0), observe.NewDecisions()
+	p.metrics.MustRegister(requests, decisions, p.accessLog.Metrics())
 	if p.limiter, err = p.flags.rateLimits.build(p.log, p.metrics); err != nil {
 		return err
 	}
 	p.filters = builtin.Registry(builtin.Deps{
-		AccessLog: p.accessLog, Requests: requests, Catalogue: catalogue, TrustedProxies: trusted, RateLimits: p.limiter.Deps,
-		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(),
+		AccessLog: p.accessLog, Requests: requests, Decisions: decisions, Catalogue: catalogue, TrustedProxies: trusted,
+		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(), AuthClients: extauth.NewClients(), RateLimits: p.limiter.Deps,
 	})
 	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/penstock/penstock/api/v1alpha1"
@@ -94,7 +96,7 @@ func (j *job) appendRest(out []snapshot.Filter, f routeFilter) []snapshot.Filter
 	if !d.Lingers {
 		return out
 	}
-	f.Config = disable(f.Config)
+	f.Config, f.Clusters = disable(f.Config), nil
 	if _, err := d.Check(f.Config); err != nil {
 		return out
 	}
@@ -131,7 +133,49 @@ func (j *job) backendFilters(subject string, filters *v1alpha1.BackendFilters, a
 // filter translates one filter and reports whether subject, the rule or backend that has it, can use it.
 func (j *job) filter(subject, name string, config any, at *field.Path) (snapshot.Filter, bool) {
 	f := snapshot.Filter{Name: name, Config: mustMarshal(config), Origin: j.origin(at)}
-	return f, j.check(subject, f, at)
+	usable := j.check(subject, f, at)
+	usable = usable && j.reach(subject, &f, at.Child("backend"))
+	return f, usable
+}
+
+// reach resolves what a filter sends requests to. What can't be reached is among the problems of ResolvedRefs.
+func (j *job) reach(subject string, f *snapshot.Filter, at *field.Path) bool {
+	d, _ := j.filters.Lookup(f.Name)
+	if d.Targets == nil {
+		return true
+	}
+	reachable := true
+	for _, t := range d.Targets(f.Config) {
+		c := j.cluster(&v1alpha1.Backend{Service: t.Service, Namespace: t.Namespace, Host: t.Host, Port: portRef(t.Port)})
+		if c == nil {
+			reachable = false
+			last := &j.resolved[len(j.resolved)-1]
+			*last = unreachable(subject, at, *last)
+			continue
+		}
+		j.reached = append(j.reached, c)
+		f.Clusters = append(f.Clusters, c.Name)
+	}
+	return reachable
+}
+
+// targets are the clusters that filters send requests to.
+func (j *job) targets(filters []snapshot.Filter) (out []*snapshot.Cluster) {
+	for _, f := range filters {
+		for _, c := range j.reached {
+			if slices.Contains(f.Clusters, c.Name) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func portRef(p filter.Port) intstr.IntOrString {
+	if p.Name != "" {
+		return intstr.FromString(p.Name)
+	}
+	return intstr.FromInt32(p.Number)
 }
 
 // check reports whether a filter can be used.

@@ -61,6 +61,8 @@ type job struct {
 	policies []*policy
 	// shared are the filters of the whole route.
 	shared []routeFilter
+	// reached are the clusters that filters send requests to.
+	reached []*snapshot.Cluster
 	// rule is what messages call the rule at work.
 	rule string
 }
@@ -106,6 +108,7 @@ func (j *job) fill(out *snapshot.Route, rule *v1alpha1.Rule, at *field.Path) {
 	out.Filters = slices.Concat(filters, limits, j.redirectHTTP())
 	out.Backends, out.Timeouts, out.MaxRequestBody = backends, timeouts, body
 	j.refer(clusters)
+	j.refer(j.targets(out.Filters))
 }
 
 // setRank sets the rank of the rule at work.

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/limit"
@@ -126,6 +127,7 @@ func compile(s *snapshot.Snapshot) []router.Problem {
 	local := limit.NewLocal(1000, time.Now)
 	deps := builtin.Deps{
 		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	}
 	_, problems := router.Compile(nil, s, router.Options{

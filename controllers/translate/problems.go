@@ -36,6 +36,11 @@ func secretNotFound(subject string, at *field.Path, why string) status.Problem {
 	return problem(v1alpha1.ReasonSecretNotFound, "%s answers 500: %s: %s", subject, at, why)
 }
 
+// unreachable says where it is that what a problem is about can't be reached from.
+func unreachable(subject string, at *field.Path, p status.Problem) status.Problem {
+	return problem(p.Reason, "%s answers 500: %s: %s", subject, at, p.Message)
+}
+
 // unusableSecret takes an error that names the value.
 func unusableSecret(subject string, at *field.Path, err error) status.Problem {
 	return problem(v1alpha1.ReasonInvalidSecret, "%s answers 500: %s: %v.", subject, at, err)

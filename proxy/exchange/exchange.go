@@ -81,7 +81,7 @@ type Exchange struct {
 	Err *Error
 
 	// FailureHead has the fields that the answer to a failure gets beside its own, as a challenge to authenticate. What a handler
-	// adds to it before next is called, or before it fails, counts; an answer without failure gets none of it.
+	// adds to it before next is called, or as a failure passes through it, counts; an answer without failure gets none of it.
 	FailureHead Head
 
 	// Limits is what the rate limits remember of the exchange; theirs alone.

@@ -17,13 +17,14 @@ func TestResetLeavesNothingBehind(t *testing.T) {
 	x.Reply(200)
 	x.SetBody([]byte("hello"))
 	x.Response.Head.Add("A", "b")
+	x.FailureHead.Add("A", "b")
 	x.Route, x.Match, x.Trace, x.Upstream = &Route{}, 1, Trace{ID: [16]byte{1}}, Upstream{Cluster: "a"}
 	x.SetFinishers([]Finisher{nil})
 	x.SetInterrupt(nil)
 	x.Cancel(ErrPath)
 	x.Reset()
 	// What remains is memory that is used again, and holds nothing.
-	x.Request.Head, x.Response.Head, x.arena = Head{}, Head{}, nil
+	x.Request.Head, x.Response.Head, x.FailureHead, x.arena = Head{}, Head{}, Head{}, nil
 	if !reflect.DeepEqual(x, new(Exchange)) {
 		t.Errorf("left over: %+v", x)
 	}

@@ -29,6 +29,10 @@ type Env struct {
 	// Secret returns the value that a Ref names. Only Refs that the definition reported can be had.
 	Secret Values
 	Now    func() time.Time
+	// Cluster returns the handler that sends exchanges to a cluster: one of Clusters.
+	Cluster func(name string) (exchange.Handler, error)
+	// Clusters are what the filter's Targets stand for, in their order. Chain sets them.
+	Clusters []string
 }
 
 // Values returns the value that a Ref names. It must not be written.
@@ -42,6 +46,8 @@ type Definition struct {
 	Base bool
 	// Check decodes a configuration strictly and validates it; it returns the Secrets that it needs.
 	Check func(config json.RawMessage) ([]snapshot.Ref, error)
+	// Targets are where the filter of a configuration that Check accepts sends requests; nil where it sends none.
+	Targets func(config json.RawMessage) []Target
 	// Inspect looks at the values that Check asked for, and says what keeps them from being used; nil where any value will do.
 	// The configuration is one that Check accepts. An Unusable error names the value.
 	Inspect func(config json.RawMessage, values Values) error
@@ -172,8 +178,9 @@ func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last e
 			continue
 		}
 		var config json.RawMessage
+		env.Clusters = nil
 		if i >= 0 {
-			config = configured[i].Config
+			config, env.Clusters = configured[i].Config, configured[i].Clusters
 		}
 		f, err := d.Build(config, env)
 		if err != nil {

@@ -150,3 +150,42 @@ func TestChainsThatCannotBeBuiltSayWhy(t *testing.T) {
 		})
 	}
 }
+
+func TestFiltersLearnTheirClusters(t *testing.T) {
+	type reaching struct {
+		Backend filter.Target `json:"backend"`
+	}
+	var got []string
+	d := filter.Reaching(filter.Define("reaching", func(_ reaching, env filter.Env) (filter.Filter, error) {
+		got = env.Clusters
+		return pass{}, nil
+	}, nil), func(c reaching) []filter.Target { return []filter.Target{c.Backend} })
+	other := filter.Define("other", func(_ struct{}, env filter.Env) (filter.Filter, error) {
+		if env.Clusters != nil {
+			t.Errorf("another filter's clusters: %v", env.Clusters)
+		}
+		return pass{}, nil
+	}, nil)
+	for config, want := range map[string]filter.Target{
+		`{"backend": {"service": "a", "namespace": "b", "port": 80}}`: {Service: "a", Namespace: "b", Port: filter.Port{Number: 80}},
+		`{"backend": {"host": "a", "port": "http"}}`:                  {Host: "a", Port: filter.Port{Name: "http"}},
+	} {
+		targets := d.Targets(json.RawMessage(config))
+		if diff := cmp.Diff([]filter.Target{want}, targets); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", config, diff)
+		}
+		if back, err := json.Marshal(reaching{want}); err != nil || len(d.Targets(back)) != 1 || d.Targets(back)[0] != want {
+			t.Errorf("%s: not the same when read again, error %v", back, err)
+		}
+	}
+	_, err := filter.Registry{other, d, other}.Chain(false, []snapshot.Filter{{Name: "other"}, {Name: "reaching", Clusters: []string{"b/a:80"}}},
+		filter.Env{}, exchange.HandlerFunc(func(*exchange.Exchange) error { return nil }))
+	if err != nil || !slices.Equal(got, []string{"b/a:80"}) {
+		t.Errorf("clusters %v, error %v", got, err)
+	}
+}
+
+// pass is a filter that does nothing.
+type pass struct{}
+
+func (pass) Wrap(next exchange.Handler) exchange.Handler { return next }

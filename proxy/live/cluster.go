@@ -13,6 +13,7 @@ type Cluster struct {
 	Name string
 
 	endpoints atomic.Pointer[Endpoints]
+	changed   atomic.Pointer[chan struct{}]
 	turn      atomic.Uint64
 	retries   budget
 	retired   chan struct{}
@@ -38,11 +39,15 @@ func (s state) compare(o state) int { return cmp.Or(s.addr.Compare(o.addr), cmp.
 func newCluster(name string) *Cluster {
 	c := &Cluster{Name: name, retired: make(chan struct{})}
 	c.endpoints.Store(&Endpoints{})
+	c.changed.Store(new(make(chan struct{})))
 	return c
 }
 
 // Endpoints returns the present endpoints; never nil.
 func (c *Cluster) Endpoints() *Endpoints { return c.endpoints.Load() }
+
+// Changed is closed with the next change of the endpoints. Who asks for it before Endpoints misses none.
+func (c *Cluster) Changed() <-chan struct{} { return *c.changed.Load() }
 
 // Turn counts up from 0, for balancers that take turns. It is kept here because a balancer ends with its table.
 func (c *Cluster) Turn() uint64 { return c.turn.Add(1) - 1 }
@@ -72,6 +77,7 @@ func (c *Cluster) replace(states []state, newConns func(netip.AddrPort) Conns) {
 	}
 	// First nobody finds them any more, then their connections end.
 	c.endpoints.Store(next)
+	close(*c.changed.Swap(new(make(chan struct{}))))
 	for _, e := range left {
 		e.Conns.Close()
 	}

@@ -27,7 +27,7 @@ const (
 
 var verdictNames = [verdicts]string{Allowed: "allowed", Refused: "refused", Shadowed: "shadowed", Keyless: "keyless"}
 
-var decisionsDesc = prometheus.NewDesc("gateway_rate_limit_decisions_total",
+var limitDecisionsDesc = prometheus.NewDesc("gateway_rate_limit_decisions_total",
 	"Decisions of rate limits about requests, by policy, limit and decision: allowed, refused, shadowed (the limit would have refused, and only counts) or keyless.",
 	[]string{"policy", "limit", "decision"}, nil)
 
@@ -75,7 +75,7 @@ func (l *Limits) forget(key limitKey) {
 }
 
 // Describe names the metric.
-func (l *Limits) Describe(ch chan<- *prometheus.Desc) { ch <- decisionsDesc }
+func (l *Limits) Describe(ch chan<- *prometheus.Desc) { ch <- limitDecisionsDesc }
 
 // Collect sends the present values.
 func (l *Limits) Collect(ch chan<- prometheus.Metric) {
@@ -88,7 +88,7 @@ func (l *Limits) Collect(ch chan<- prometheus.Metric) {
 		}
 		for v := range m.counts {
 			if n := m.counts[v].Load(); n > 0 {
-				ch <- prometheus.MustNewConstMetric(decisionsDesc, prometheus.CounterValue, float64(n), key.policy, key.limit, verdictNames[v])
+				ch <- prometheus.MustNewConstMetric(limitDecisionsDesc, prometheus.CounterValue, float64(n), key.policy, key.limit, verdictNames[v])
 			}
 		}
 	}

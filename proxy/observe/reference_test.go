@@ -113,7 +113,9 @@ func all(t *testing.T) *prometheus.Registry {
 	config.Applied("digest", time.Unix(1, 500e6))
 	l := observe.NewAccessLog(&sink{})
 	t.Cleanup(l.Close)
-	r.MustRegister(requests, &config, l.Metrics())
+	decisions := observe.NewDecisions()
+	decisions.Decision("cors", "allowed").Inc()
+	r.MustRegister(requests, decisions, &config, l.Metrics())
 	return r
 }
 

@@ -89,16 +89,12 @@ func (b *builder) backend(spec *snapshot.Backend) (h exchange.Handler, err error
 	if spec.Reject != 0 {
 		return refuse(errBackendRejected, spec.Reject), nil
 	}
-	b.route.uses = append(b.route.uses, useKey(useCluster, spec.Cluster, b.route.ID))
-	target := b.cluster(spec.Cluster)
-	if target == nil {
-		return nil, fmt.Errorf("cluster %s: not found", spec.Cluster)
-	}
-	if target.err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", spec.Cluster, target.err)
+	target, err := b.target(spec.Cluster)
+	if err != nil {
+		return nil, err
 	}
 	err = guard(func() error {
-		c, err := b.Filters.Chain(false, spec.Filters, b.env(spec.Filters), target.handler)
+		c, err := b.Filters.Chain(false, spec.Filters, b.env(spec.Filters), target)
 		if err != nil {
 			return err
 		}

@@ -307,3 +307,46 @@ func TestTableDoesNotKeepThePreviousOneAlive(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+func TestFiltersReachTheClustersThatTheyName(t *testing.T) {
+	var kept filter.Env
+	o := options()
+	o.Filters = filter.Registry{filter.Define("reach", func(_ struct{}, env filter.Env) (filter.Filter, error) {
+		kept = env
+		if _, err := env.Cluster("other"); err == nil {
+			t.Error("a cluster that the filter does not name can be reached")
+		}
+		h, err := env.Cluster(env.Clusters[0])
+		return through{h}, err
+	}, nil)}
+	build := func(prev *Table, cluster *snapshot.Cluster, name string) (*Table, []Problem) {
+		spec := parseRoute("r", "* /")
+		spec.Filters = []snapshot.Filter{{Name: "reach", Clusters: []string{name}}}
+		other := (&snapshot.Cluster{Name: "other"}).Seal()
+		return Compile(prev, proxytest.Snapshot(proxytest.Parts{Routes: []*snapshot.Route{spec.Seal()}, Clusters: []*snapshot.Cluster{clusterC, other, cluster}}), o)
+	}
+	first, problems := build(nil, (&snapshot.Cluster{Name: "service"}).Seal(), "service")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	x := get("h", "/")
+	if err := New(first).Serve(x); err != nil || x.Upstream.Cluster != "service" {
+		t.Errorf("cluster %q, error %v", x.Upstream.Cluster, err)
+	}
+	if _, err := kept.Cluster("service"); err == nil {
+		t.Error("a cluster can be reached from a table that may be gone")
+	}
+	// A route is built anew with the cluster that one of its filters reaches.
+	second, _ := build(first, (&snapshot.Cluster{Name: "service", Host: "192.0.2.1"}).Seal(), "service")
+	if first.routes.Get("r") == second.routes.Get("r") {
+		t.Error("the route still has the cluster as it was")
+	}
+	if _, problems := build(nil, clusterC, "missing"); len(problems) != 1 {
+		t.Errorf("problems %v, want one about the missing cluster", problems)
+	}
+}
+
+// through sends everything to another handler.
+type through struct{ exchange.Handler }
+
+func (t through) Wrap(exchange.Handler) exchange.Handler { return t.Handler }

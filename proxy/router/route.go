@@ -172,7 +172,8 @@ func (b *builder) buildReject(status int) error {
 
 // env is what a filter of the route is built with.
 func (b *builder) env(filters []snapshot.Filter) filter.Env {
-	return filter.Env{Route: &b.route.Route, Now: b.Now, Secret: func(ref snapshot.Ref) ([]byte, error) {
+	cluster := func(name string) (exchange.Handler, error) { return b.clusterOf(filters, name) }
+	return filter.Env{Route: &b.route.Route, Now: b.Now, Cluster: cluster, Secret: func(ref snapshot.Ref) ([]byte, error) {
 		if b.secret == nil || !b.mayRead(filters, ref) {
 			return nil, fmt.Errorf("secret %s: not named by the filter, or read too late", ref)
 		}
@@ -185,6 +186,28 @@ func (b *builder) env(filters []snapshot.Filter) filter.Env {
 		}
 		return s.Value, nil
 	}}
+}
+
+// clusterOf returns the handler that sends exchanges to a cluster that one of the filters names.
+func (b *builder) clusterOf(filters []snapshot.Filter, name string) (exchange.Handler, error) {
+	named := func(f snapshot.Filter) bool { return slices.Contains(f.Clusters, name) }
+	if b.cluster == nil || !slices.ContainsFunc(filters, named) {
+		return nil, fmt.Errorf("cluster %s: not named by the filter, or asked for too late", name)
+	}
+	return b.target(name)
+}
+
+// target returns the handler of a cluster, and notes that the route was built from it.
+func (b *builder) target(name string) (exchange.Handler, error) {
+	b.route.uses = append(b.route.uses, useKey(useCluster, name, b.route.ID))
+	c := b.cluster(name)
+	switch {
+	case c == nil:
+		return nil, fmt.Errorf("cluster %s: not found", name)
+	case c.err != nil:
+		return nil, fmt.Errorf("cluster %s: %w", name, c.err)
+	}
+	return c.handler, nil
 }
 
 // mayRead reports whether one of the filters names the secret in its configuration.

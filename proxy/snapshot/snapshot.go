@@ -104,7 +104,9 @@ type Backend struct {
 type Filter struct {
 	Name   string  `json:"name"`
 	Config RawJSON `json:"config,omitempty"`
-	Origin Origin  `json:"origin"`
+	// Clusters are where the filter sends requests of its own, in the order in which Config names the targets.
+	Clusters []string `json:"clusters,omitempty"`
+	Origin   Origin   `json:"origin"`
 }
 
 // Timeouts bound an exchange; 0 means no limit.

@@ -32,6 +32,9 @@ type Cluster struct {
 
 var _ exchange.Handler = (*Cluster)(nil)
 
+// Live is what is known of the cluster's endpoints, for clients of other protocols.
+func (c *Cluster) Live() *live.Cluster { return c.live }
+
 // Serve makes the round trip: it chooses an endpoint, sends the request and fills x.Response and x.Upstream.
 //
 // It tries again in two cases only. An endpoint that takes no connection has seen nothing of the request: up to two others

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/penstock/penstock/api/v1alpha1"
@@ -76,6 +77,13 @@ func whole(t *testing.T, example string) map[string]any {
 	object := decode(t, example)
 	if object["kind"] != nil {
 		return object
+	}
+	if limits, ok := object["limits"].([]any); ok {
+		target := map[string]any{"group": v1alpha1.GroupVersion.Group, "kind": "GatewayRoute", "name": "example"}
+		return map[string]any{
+			"apiVersion": v1alpha1.GroupVersion.String(), "kind": "RateLimitPolicy",
+			"metadata": map[string]any{"name": "example"}, "spec": map[string]any{"targetRefs": []any{target}, "limits": limits},
+		}
 	}
 	if object["rules"] == nil {
 		object = map[string]any{"rules": []any{object}}
@@ -195,19 +203,28 @@ func certificates(routes []*v1alpha1.GatewayRoute) (all []*corev1.Secret) {
 	return all
 }
 
-// services are those that the routes' backends name, with the ports that they name.
+// services are those that the routes' backends and extAuth name, with the ports that they name.
 func services(routes []*v1alpha1.GatewayRoute) (all []*corev1.Service) {
 	for _, r := range routes {
 		seen := map[string]*corev1.Service{}
+		name := func(service string, port intstr.IntOrString) {
+			s := seen[service]
+			if s == nil {
+				s = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: service}}
+				seen[service] = s
+				all = append(all, s)
+			}
+			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: port.StrVal, Port: max(port.IntVal, 1)})
+		}
+		if f := r.Spec.Filters; f != nil && f.ExtAuth != nil && f.ExtAuth.Backend != nil {
+			name(f.ExtAuth.Backend.Service, f.ExtAuth.Backend.Port)
+		}
 		for _, rule := range r.Spec.Rules {
+			if f := rule.Filters; f != nil && f.ExtAuth != nil && f.ExtAuth.Backend != nil {
+				name(f.ExtAuth.Backend.Service, f.ExtAuth.Backend.Port)
+			}
 			for _, b := range rule.Backends {
-				s := seen[b.Service]
-				if s == nil {
-					s = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: b.Service}}
-					seen[b.Service] = s
-					all = append(all, s)
-				}
-				s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: b.Port.StrVal, Port: max(b.Port.IntVal, 1)})
+				name(b.Service, b.Port)
 			}
 		}
 	}

@@ -36,7 +36,14 @@ var provocations = []provocation{
 	{"auth.invalid", "GET /token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n"},
 	{"auth.required", "GET /token"},
 	{"auth.unavailable", "GET /token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + remoteToken + "\r\n\r\n"},
+	{"authorization.denied", "GET /unauthorized"},
 	{"backend.rejected", "GET /half-rejected"},
+	{"csrf.cross_origin", "POST /forged HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\nContent-Length: 0\r\n\r\n"},
+	{"extauth.body_too_large", "POST /examined HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"},
+	{"extauth.denied", "GET /denied"},
+	{"extauth.unauthenticated", "GET /unauthenticated"},
+	{"extauth.unavailable", "GET /unavailable"},
+	{"ipaccess.denied", "GET /internal"},
 	{"ratelimit.exceeded", "GET /limited"},
 	{"ratelimit.key_missing", "GET /keyless"},
 	{"ratelimit.unavailable", "GET /unchecked"},
@@ -94,6 +101,27 @@ var onlyLogged = map[string]func(*testing.T) logged{
 	"client.closed":        theClientLeaves,
 	"request.idle_timeout": theClientDoesNotRead,
 	"upstream.truncated":   aTunnelIsCut,
+}
+
+// provokedAccess has the filters that refuse; a route has room for so many rules only.
+func provokedAccess(t *testing.T) string {
+	t.Helper()
+	b, sound := manifest("access", ""), backend(t, echo("sound"))
+	asks := func(address, settings string) string {
+		return "{extAuth: {backend: " + endpoint(address) + settings + "}}"
+	}
+	for _, r := range []struct{ path, filters string }{
+		{"/unauthorized", "{authorization: {rules: [{scopes: [none]}]}}"},
+		{"/forged", "{csrf: {}}"},
+		{"/internal", "{ipAccess: {allow: [192.0.2.0/24]}}"},
+		{"/examined", asks(unheard(t), ", body: {maxBytes: 1}")},
+		{"/unavailable", asks(unheard(t), "")},
+		{"/unauthenticated", asks(raw(t, answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")), "")},
+		{"/denied", asks(raw(t, answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")), "")},
+	} {
+		b += fmt.Sprintf("  - matches: [{path: {value: %s}}]\n    filters: %s\n    backends: [%s]\n", r.path, r.filters, endpoint(sound))
+	}
+	return b
 }
 
 // provoked is what the manifests of that gateway hold.
@@ -162,7 +190,7 @@ spec:
 
 func TestErrorCodesAreAnswered(t *testing.T) {
 	want := reference(t)
-	g := start(t, map[string]string{"provoked.yaml": provoked(t)}, "--rate-limit-store=redis://"+unheard(t))
+	g := start(t, map[string]string{"provoked.yaml": provoked(t), "access.yaml": provokedAccess(t)}, "--rate-limit-store=redis://"+unheard(t))
 	// A group, so that the gateway outlives its parallel tests.
 	t.Run("by one request", func(t *testing.T) {
 		for _, p := range provocations {

@@ -17,6 +17,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/i18n"
@@ -36,6 +37,7 @@ func newDeps(tb testing.TB, log io.Writer) builtin.Deps {
 	d := builtin.Deps{
 		AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue,
 		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	}
 	tb.Cleanup(d.AccessLog.Close)
@@ -50,8 +52,8 @@ func TestTheOrderIsTheDocumentedOne(t *testing.T) {
 	}
 	want := []string{
 		"accesslog", "metrics", "tracing", "localreply", "forwarded",
-		"responseHeaders", "redirectHTTP", "rateLimit", "apiKey", "jwt", "basicAuth", "rateLimitIdentity", "redirect", "directResponse",
-		"rewrite", "requestHeaders",
+		"responseHeaders", "securityHeaders", "redirectHTTP", "ipAccess", "cors", "rateLimit", "csrf", "apiKey", "jwt", "basicAuth", "extAuth",
+		"authorization", "rateLimitIdentity", "redirect", "directResponse", "rewrite", "requestHeaders",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

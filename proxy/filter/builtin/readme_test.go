@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/filter/redirecthttp"
 	"github.com/penstock/penstock/proxy/proxytest"
@@ -174,7 +176,11 @@ func (e *example) run(t *testing.T) {
 	}
 	var configured []snapshot.Filter
 	for name, config := range e.rule.Filters {
-		configured = append(configured, snapshot.Filter{Name: name, Config: config})
+		f := snapshot.Filter{Name: name, Config: config}
+		if name == extauth.Name {
+			f.Clusters = []string{"service"}
+		}
+		configured = append(configured, f)
 	}
 	if e.rule.TLS.RedirectHTTP {
 		configured = append(configured, snapshot.Filter{Name: redirecthttp.Name, Config: json.RawMessage(`{"port": 443}`)})
@@ -183,7 +189,8 @@ func (e *example) run(t *testing.T) {
 	if limits := e.rule.Limits; limits != nil {
 		configured = append(configured, snapshot.Filter{Name: ratelimit.Name, Config: limitConfig(t, limits)})
 	}
-	chain, err := builtin.Registry(deps).Chain(base, configured, filter.Env{Route: route, Secret: e.value}, &e.upstream)
+	env := filter.Env{Route: route, Now: time.Now, Secret: e.value, Cluster: service}
+	chain, err := builtin.Registry(deps).Chain(base, configured, env, &e.upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +200,7 @@ func (e *example) run(t *testing.T) {
 		}
 	}
 	x := proxytest.Exchange(t, e.blocks[requestBlock])
-	x.Route = route
+	x.Route, x.Client = route, proxytest.Peer.Addr()
 	if err := chain.Handler.Serve(x); err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +246,19 @@ func (e *example) value(ref snapshot.Ref) ([]byte, error) {
 		entries[key] = []byte(value)
 	}
 	return snapshot.MarshalEntries(entries), nil
+}
+
+// service is what extAuth asks: it knows whoever has a cookie.
+func service(string) (exchange.Handler, error) {
+	return exchange.HandlerFunc(func(x *exchange.Exchange) error {
+		if !x.Request.Head.Has(exchange.Cookie) {
+			x.Reply(http.StatusUnauthorized)
+			return nil
+		}
+		x.Reply(http.StatusAccepted)
+		x.Response.Head.Add("X-Auth-Request-User", "ada")
+		return nil
+	}), nil
 }
 
 // compare checks one block, line by line. part: the block need not show all lines.

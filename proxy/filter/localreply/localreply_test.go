@@ -181,3 +181,16 @@ func TestAPreallocatedErrorIsAnsweredWithoutAllocation(t *testing.T) {
 type failing struct{}
 
 func (failing) Serve(*exchange.Exchange) error { return errNoRoute }
+
+func TestFieldsOfEveryAnswerAreOnFailuresToo(t *testing.T) {
+	x := proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\n")
+	serve(t, catalogue(t, nil), x, exchange.HandlerFunc(func(x *exchange.Exchange) error {
+		x.FailureHead.Add("Vary", "Origin")
+		x.FailureHead.Add("X-Always", "1")
+		return errNoRoute
+	}))
+	want := "HTTP/1.1 404 Not Found\nContent-Type: application/problem+json\nCache-Control: no-store\nVary: Origin\nX-Always: 1\n"
+	if got, _, _ := strings.Cut(proxytest.ResponseText(t, x), "\n\n"); got+"\n" != want {
+		t.Errorf("client gets\n%s\nwant\n%s", got, want)
+	}
+}

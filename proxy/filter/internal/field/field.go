@@ -52,6 +52,9 @@ func Value(value string) error {
 	return nil
 }
 
+// IsName reports whether s is a token, as names of fields and methods are.
+func IsName(s string) bool { return token(s) == nil }
+
 // IsToken reports whether c may be part of a token.
 func IsToken(c byte) bool {
 	switch {
