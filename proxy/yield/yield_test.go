@@ -66,7 +66,7 @@ func TestAllThatIsReadyRunsBetweenTurns(t *testing.T) {
 }
 
 // Work goes on where there is always something ready.
-func TestTurnsComeRoundUnderLoad(t *testing.T) {
+func TestTurnsComeRoundUnderLoad(*testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var stop atomic.Bool
 	var busy sync.WaitGroup

@@ -43,8 +43,8 @@ func (l *lab) registry() filter.Registry {
 }
 
 // chain builds the filters for the limits of one policy, in JSON. Those of the second list need an identity.
-func (l *lab) chain(t testing.TB, policy string, limits ...string) filter.Chain {
-	t.Helper()
+func (l *lab) chain(tb testing.TB, policy string, limits ...string) filter.Chain {
+	tb.Helper()
 	var configured []snapshot.Filter
 	for i, name := range []string{ratelimit.Name, ratelimit.IdentityName}[:len(limits)] {
 		config := `{"policies": [{"name": "shop/p"` + policy + `, "limits": [` + limits[i] + `]}]}`
@@ -52,23 +52,23 @@ func (l *lab) chain(t testing.TB, policy string, limits ...string) filter.Chain 
 	}
 	chain, err := l.registry().Chain(false, configured, filter.Env{}, l.next)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return chain
 }
 
 // get is a request that begins and ends. Its lines are header fields.
-func get(t testing.TB, c filter.Chain, lines ...string) (*exchange.Exchange, error) {
-	t.Helper()
-	x := request(t, lines...)
+func get(tb testing.TB, c filter.Chain, lines ...string) (*exchange.Exchange, error) {
+	tb.Helper()
+	x := request(tb, lines...)
 	err := c.Handler.Serve(x)
 	end(c, x)
 	return x, err
 }
 
-func request(t testing.TB, lines ...string) *exchange.Exchange {
-	t.Helper()
-	x := proxytest.Exchange(t, "GET /users/42?a=b HTTP/1.1\nHost: a\n"+strings.Join(append(lines, ""), "\n"))
+func request(tb testing.TB, lines ...string) *exchange.Exchange {
+	tb.Helper()
+	x := proxytest.Exchange(tb, "GET /users/42?a=b HTTP/1.1\nHost: a\n"+strings.Join(append(lines, ""), "\n"))
 	x.Client = x.Peer.Addr()
 	return x
 }
@@ -78,14 +78,14 @@ func end(c filter.Chain, x *exchange.Exchange) {
 	x.Finish()
 }
 
-func refused(t testing.TB, err error, code string) bool {
-	t.Helper()
+func refused(tb testing.TB, err error, code string) bool {
+	tb.Helper()
 	if err == nil {
 		return false
 	}
 	e, ok := errors.AsType[*exchange.Error](err)
 	if !ok || e.Code != code {
-		t.Fatalf("failed with %v, want %s", err, code)
+		tb.Fatalf("failed with %v, want %s", err, code)
 	}
 	return true
 }

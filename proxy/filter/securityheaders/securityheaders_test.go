@@ -57,7 +57,8 @@ func TestAnswersGetTheFields(t *testing.T) {
 		},
 		{"hosts are let go", `{"strictTransportSecurity": {"maxAge": "0s"}}`, "https", nil, "Strict-Transport-Security: max-age=0\n" + defaults},
 		{
-			"the backend's fields stay", `{}`, "https", []string{"x-frame-options", "DENY", "Strict-Transport-Security", "max-age=1", "Server", "a"},
+			"the backend's fields stay", `{}`, "https",
+			[]string{"x-frame-options", "DENY", "Strict-Transport-Security", "max-age=1", "Server", "a"},
 			"x-frame-options: DENY\nStrict-Transport-Security: max-age=1\nServer: a\nX-Content-Type-Options: nosniff\nReferrer-Policy: strict-origin-when-cross-origin\n",
 		},
 		{
@@ -67,7 +68,8 @@ func TestAnswersGetTheFields(t *testing.T) {
 		},
 		{
 			"what the backend runs on is hidden", `{"hideServer": true, ` + off + `}`, "http",
-			[]string{"server", "a", "X-POWERED-BY", "b", "X-AspNet-Version", "c", "X-AspNetMvc-Version", "d", "X-A", "e"}, "X-A: e\n",
+			[]string{"server", "a", "X-POWERED-BY", "b", "X-AspNet-Version", "c", "X-AspNetMvc-Version", "d", "X-A", "e"},
+			"X-A: e\n",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

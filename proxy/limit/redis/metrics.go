@@ -40,10 +40,10 @@ func (s *Store) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(upDesc, prometheus.GaugeValue, up)
 	ch <- prometheus.MustNewConstMetric(replicasDesc, prometheus.GaugeValue, float64(s.replicas.Load()))
-	for desc, n := range map[*prometheus.Desc]*atomic.Uint64{
-		batchesDesc: &s.counters.batches, asksDesc: &s.counters.asks, failuresDesc: &s.counters.failures,
-		degradedDesc: &s.counters.degraded, droppedDesc: &s.counters.dropped,
-	} {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n.Load()))
-	}
+	c := &s.counters
+	ch <- prometheus.MustNewConstMetric(batchesDesc, prometheus.CounterValue, float64(c.batches.Load()))
+	ch <- prometheus.MustNewConstMetric(asksDesc, prometheus.CounterValue, float64(c.asks.Load()))
+	ch <- prometheus.MustNewConstMetric(failuresDesc, prometheus.CounterValue, float64(c.failures.Load()))
+	ch <- prometheus.MustNewConstMetric(degradedDesc, prometheus.CounterValue, float64(c.degraded.Load()))
+	ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(c.dropped.Load()))
 }

@@ -6,9 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,37 +28,37 @@ import (
 const patient = 10 * time.Second
 
 // start runs a Store until the test ends.
-func start(t testing.TB, timeout time.Duration, server *goredis.UniversalOptions) *redis.Store {
-	t.Helper()
+func start(tb testing.TB, timeout time.Duration, server *goredis.UniversalOptions) *redis.Store {
+	tb.Helper()
 	s := redis.New(redis.Options{
-		Server: server, Timeout: timeout, Replica: fmt.Sprint(t.Name(), rand.Uint64()),
-		Local: limit.NewLocal(1000, time.Now), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Server: server, Timeout: timeout, Replica: fmt.Sprint(tb.Name(), rand.Uint64()),
+		Local: limit.NewLocal(1000, time.Now), Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	tb.Cleanup(func() { cancel(); <-done })
 	return s
 }
 
 // started is a Store that has reached its server.
-func started(t testing.TB, timeout time.Duration, addresses ...string) *redis.Store {
-	t.Helper()
-	s := start(t, timeout, &goredis.UniversalOptions{Addrs: addresses})
-	awaitServer(t, s)
+func started(tb testing.TB, timeout time.Duration, addresses ...string) *redis.Store {
+	tb.Helper()
+	s := start(tb, timeout, &goredis.UniversalOptions{Addrs: addresses})
+	awaitServer(tb, s)
 	return s
 }
 
 var probe = &limit.Limit{Policy: "test", Name: "probe", Requests: 1 << 30, Burst: 1 << 30, Period: time.Hour}
 
 // awaitServer asks until the server decides.
-func awaitServer(t testing.TB, s *redis.Store) {
-	t.Helper()
+func awaitServer(tb testing.TB, s *redis.Store) {
+	tb.Helper()
 	for s.Take(probe, key(1<<40), 1).Degraded {
-		if t.Context().Err() != nil {
-			t.Fatal("the server never decided")
+		if tb.Context().Err() != nil {
+			tb.Fatal("the server never decided")
 		}
-		time.Sleep(time.Millisecond) // nothing tells of it but asking
+		runtime.Gosched() // nothing tells of it but asking
 	}
 }
 
@@ -222,10 +222,12 @@ func metric(t *testing.T, s *redis.Store, name string) float64 {
 func TestEachFailureModeHoldsWhileTheServerFails(t *testing.T) {
 	for name, fault := range map[string]func(*testing.T, *testredis.Server, *testredis.Slow) (end func()){
 		"killed": func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() {
+			t.Helper()
 			s.Kill(t)
 			return func() { s.Start(t) }
 		},
 		"hung": func(t *testing.T, s *testredis.Server, _ *testredis.Slow) func() {
+			t.Helper()
 			s.Hang(t)
 			return func() { s.Continue(t) }
 		},
@@ -274,7 +276,7 @@ func TestALocalShareIsThePartOfOneReplica(t *testing.T) {
 			if t.Context().Err() != nil {
 				t.Fatal("the replicas don't know of each other")
 			}
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 	}
 	server.Kill(t)

@@ -25,7 +25,6 @@ func ParseURL(text string) (*redis.UniversalOptions, error) {
 		return nil, errors.New("it is no URL") // whose text may have a password
 	}
 	o := &redis.UniversalOptions{}
-	port := "6379"
 	switch u.Scheme {
 	case "redis":
 	case "rediss":
@@ -40,20 +39,8 @@ func ParseURL(text string) (*redis.UniversalOptions, error) {
 	if err := readQuery(o, u.Query()); err != nil {
 		return nil, err
 	}
-	if o.MasterName != "" {
-		port = "26379"
-	}
-	for host := range strings.SplitSeq(u.Host, ",") {
-		if host == "" {
-			return nil, errors.New("a host is empty")
-		}
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
-		}
-		o.Addrs = append(o.Addrs, host)
-	}
-	if len(o.Addrs) > 1 && !o.IsClusterMode && o.MasterName == "" {
-		return nil, errors.New("several hosts are either of a cluster or sentinels: add ?cluster=true or ?sentinel=NAME")
+	if err := readHosts(o, u.Host); err != nil {
+		return nil, err
 	}
 	if db := strings.Trim(u.Path, "/"); db != "" {
 		if o.DB, err = strconv.Atoi(db); err != nil || o.DB < 0 || o.IsClusterMode {
@@ -61,6 +48,26 @@ func ParseURL(text string) (*redis.UniversalOptions, error) {
 		}
 	}
 	return o, nil
+}
+
+func readHosts(o *redis.UniversalOptions, hosts string) error {
+	port := "6379"
+	if o.MasterName != "" {
+		port = "26379"
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		if host == "" {
+			return errors.New("a host is empty")
+		}
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
+		}
+		o.Addrs = append(o.Addrs, host)
+	}
+	if len(o.Addrs) > 1 && !o.IsClusterMode && o.MasterName == "" {
+		return errors.New("several hosts are either of a cluster or sentinels: add ?cluster=true or ?sentinel=NAME")
+	}
+	return nil
 }
 
 func readQuery(o *redis.UniversalOptions, q url.Values) error {

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, seed uint64, l *limit.Limit) *world {
 	t.Helper()
 	return &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1e9, 0), limit: l,
-		cut: func(a, b *node) bool { return false },
+		cut: func(*node, *node) bool { return false },
 	}
 }
 

@@ -13,14 +13,14 @@ type Pool[K comparable, V any] struct {
 	values map[K]weak.Pointer[V]
 }
 
-// Get returns the value of a key, which make makes if there is none.
-func (p *Pool[K, V]) Get(key K, make func() (*V, error)) (*V, error) {
+// Get returns the value of a key, which build makes if there is none.
+func (p *Pool[K, V]) Get(key K, build func() (*V, error)) (*V, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v := p.values[key].Value(); v != nil {
 		return v, nil
 	}
-	v, err := make()
+	v, err := build()
 	if err != nil {
 		return nil, err
 	}

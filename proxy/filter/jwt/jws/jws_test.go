@@ -14,7 +14,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"testing"
 )
@@ -272,7 +271,6 @@ func BenchmarkBareECDSA(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var _ *big.Int = r
 	b.ReportAllocs()
 	for b.Loop() {
 		if !ecdsa.Verify(&ecKey.PublicKey, hash[:], r, s) {
