@@ -32,8 +32,8 @@ type TokenOrAny string
 //
 // +kubebuilder:validation:XValidation:rule="self.?disabled.orValue(false) != has(self.allowOrigins)",message="exactly one of disabled: true and allowOrigins must be set"
 // +kubebuilder:validation:XValidation:rule="!self.?disabled.orValue(false) || (!has(self.allowMethods) && !has(self.allowHeaders) && !has(self.exposeHeaders) && !has(self.allowCredentials) && !has(self.maxAge) && !has(self.allowPrivateNetwork))",message="nothing else must be set with disabled: true"
-// +kubebuilder:validation:XValidation:rule="!self.?allowCredentials.orValue(false) || !('*' in self.?allowOrigins.orValue([]))",message="allowCredentials must not be set when allowOrigins is *: every site could act in the name of its visitors"
-// +kubebuilder:validation:XValidation:rule="!self.?allowCredentials.orValue(false) || !('*' in self.?exposeHeaders.orValue([]))",message="exposeHeaders must not be * with allowCredentials: browsers take it for a name then"
+// +kubebuilder:validation:XValidation:rule="!self.?allowCredentials.orValue(false) || !has(self.allowOrigins) || !('*' in self.allowOrigins)",message="allowCredentials must not be set when allowOrigins is *: every site could act in the name of its visitors"
+// +kubebuilder:validation:XValidation:rule="!self.?allowCredentials.orValue(false) || !has(self.exposeHeaders) || !('*' in self.exposeHeaders)",message="exposeHeaders must not be * with allowCredentials: browsers take it for a name then"
 type CORSFilter struct {
 	// disabled switches the route's cors off for this rule.
 	// +optional

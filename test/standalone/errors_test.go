@@ -84,6 +84,11 @@ metadata: {name: auth}
 stringData:
   secret: an example of a secret that is long enough
   .htpasswd: "anna:$2y$14$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData: {anna: an-example-of-a-key-that-is-long-enough}
 `
 
 // otherwise reach codes that need more than that, and return the status and code that were answered.
@@ -129,7 +134,7 @@ func provoked(t *testing.T) string {
 	t.Helper()
 	b := manifest("provoked", "")
 	for _, r := range []struct{ path, rest string }{
-		{"/key", "filters: {apiKey: {secretName: auth}}\n    backends: [" + endpoint(unheard(t)) + "]"},
+		{"/key", "filters: {apiKey: {secretName: keys}}\n    backends: [" + endpoint(unheard(t)) + "]"},
 		{"/token", "filters: {jwt: {providers: [" +
 			"{name: local, issuer: local, requiredScopes: [a], secret: {name: auth, key: secret, format: SharedSecret}}, " +
 			"{name: remote, issuer: remote, remoteJWKS: {url: 'http://" + unheard(t) + "'}}]}}\n    backends: [" + endpoint(unheard(t)) + "]"},
