@@ -157,7 +157,7 @@ var cases = []struct {
 	{value: "resources.requests.memory", to: "1Gi", want: is(deployment, container+".resources.requests.memory", "1Gi")},
 	{value: "resources.limits.cpu", to: "null", want: is(deployment, container+".resources.limits", map[string]any{"memory": "512Mi"})},
 	{value: "resources.limits.memory", to: "1Gi", want: is(deployment, container+".resources.limits.memory", "1Gi")},
-	{value: "state.enabled", to: "false", want: all(is(deployment, pod+".volumes", nil), is(deployment, container+".volumeMounts", nil), is(deployment, container+".args.9", nil))},
+	{value: "state.enabled", to: "false", want: all(is(deployment, pod+".volumes", nil), is(deployment, container+".volumeMounts", nil), is(deployment, container+".args.10", nil))},
 	{value: "state.sizeLimit", to: "128Mi", want: is(deployment, pod+".volumes.0.emptyDir", map[string]any{"medium": "Memory", "sizeLimit": "128Mi"})},
 	{value: "drain.delaySeconds", to: "25", want: all(
 		argument("--drain-delay=25s"), is(deployment, pod+".terminationGracePeriodSeconds", 65), is(deployment, container+".readinessProbe.failureThreshold", 13))},
@@ -224,12 +224,12 @@ var cases = []struct {
 	{value: "rbac.create", to: "false", want: all(absent("ClusterRole/penstock"), absent("Role/penstock"), absent("ClusterRoleBinding/penstock"), absent("ClusterRole/penstock-secrets"))},
 	{value: "networkPolicy.enabled", to: "true", want: all(
 		is(policy, "spec.ingress.0.from", nil), is(policy, "spec.ingress.0.ports", parseStatic("[{port: http}, {port: https}]")),
-		is(policy, "spec.ingress.1.from.0", parseStatic("{namespaceSelector: {}}")))},
+		is(policy, "spec.ingress.2.from.0", parseStatic("{namespaceSelector: {}}")))},
 	{value: "networkPolicy.from", to: "[{ipBlock: {cidr: 10.0.0.0/8}}]", given: "networkPolicy: {enabled: true}", want: is(
 		policy, "spec.ingress.0.from", parseStatic("[{ipBlock: {cidr: 10.0.0.0/8}}]"))},
 	{value: "networkPolicy.metricsFrom", to: "[{podSelector: {}}]", given: "networkPolicy: {enabled: true}", want: all(
-		is(policy, "spec.ingress.1.from.0", parseStatic("{podSelector: {}}")),
-		is(policy, "spec.ingress.1.from.1.podSelector.matchLabels.[app.kubernetes.io/name]", "penstock-test"))},
+		is(policy, "spec.ingress.2.from.0", parseStatic("{podSelector: {}}")),
+		is(policy, "spec.ingress.2.from.1.podSelector.matchLabels.[app.kubernetes.io/name]", "penstock-test"))},
 
 	{value: "metrics.service.port", to: "9090", want: all(is(metrics, "spec.ports.0.port", 9090), is(
 		testPod, "spec.containers.0.args", []string{"probe", "http://penstock-metrics.penstock-system:9090/readyz"}))},

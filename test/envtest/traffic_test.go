@@ -19,7 +19,9 @@ import (
 	"github.com/penstock/penstock/controllers"
 	"github.com/penstock/penstock/proxy"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/i18n"
+	"github.com/penstock/penstock/proxy/limit"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -42,7 +44,11 @@ func newDataPlane(t *testing.T, o *controllers.Options) dataPlane {
 	}
 	log := observe.NewAccessLog(io.Discard)
 	t.Cleanup(func() { log.Close() })
-	o.Filters = builtin.Registry(builtin.Deps{AccessLog: log, Requests: observe.NewRequests(0), Catalogue: catalogue})
+	local := limit.NewLocal(1000, time.Now)
+	o.Filters = builtin.Registry(builtin.Deps{
+		AccessLog: log, Requests: observe.NewRequests(0), Catalogue: catalogue, Decisions: observe.NewDecisions(),
+		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
+	})
 	g := proxy.New(proxy.Options{Filters: o.Filters, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err := g.Listen(o.Translate.Listeners); err != nil {
 		t.Fatal(err)
