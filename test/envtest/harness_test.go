@@ -27,6 +27,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers"
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/filter/builtin"
 )
 
 // replica is one controller with a gateway of its own.
@@ -53,6 +54,7 @@ func start(t *testing.T, class string, change ...func(*controllers.Options)) *re
 			LeaseDuration: 2 * time.Second, RenewDeadline: 1500 * time.Millisecond, RetryPeriod: 200 * time.Millisecond, HangsAfter: 2 * time.Second,
 		},
 		Translate: translate.DefaultOptions(),
+		Filters:   builtin.Registry(builtin.Deps{}), // none is built by a gateway that only notes what it is given
 		Gateway:   r.gateway,
 		Log:       slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics:   r.metrics,
