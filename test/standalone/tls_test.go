@@ -147,16 +147,22 @@ func TestCertificatesRotateWithoutALostConnection(t *testing.T) {
 	g.write(t, "secret.yaml", secretManifest("a", certificate(t, 2, "a.example.com")))
 	eventually(t, "the second certificate", func() bool { return serial(t, address, "a.example.com") == 2 })
 	ask()
-	// cert-manager first makes a Secret without certificate, and a hand that errs makes worse.
-	for name, data := range map[string]map[string]string{
-		"empty": {"tls.crt": "", "tls.key": ""}, "no certificate": {"tls.crt": "certificate", "tls.key": "key"}, "other keys": {"cert": "x"},
+	// cert-manager first makes a Secret without certificate, and a hand that errs makes worse. The last one is none at all, as for the
+	// API server, so that the one before it stays.
+	for _, broken := range []struct {
+		name string
+		data map[string]string
+	}{
+		{"empty", map[string]string{"tls.crt": "", "tls.key": ""}},
+		{"no certificate", map[string]string{"tls.crt": "certificate", "tls.key": "key"}},
+		{"other keys", map[string]string{"cert": "x"}},
 	} {
-		g.write(t, "secret.yaml", secretManifest("a", data))
+		g.write(t, "secret.yaml", secretManifest("a", broken.data))
 		eventually(t, "the broken Secret to be seen", func() bool {
 			return strings.Contains(g.getAdmin(t, "/metrics").body, `gateway_tls_certificates{state="stale"} 1`)
 		})
 		if got := serial(t, address, "a.example.com"); got != 2 {
-			t.Errorf("%s: certificate %d serves, want the last good one", name, got)
+			t.Errorf("%s: certificate %d serves, want the last good one", broken.name, got)
 		}
 		ask()
 	}
