@@ -29,7 +29,11 @@ type rule struct {
 }
 
 func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
-	r := &rule{key: newKeyer(p.Name, c.Name, c.Key), legacy: p.LegacyHeaders, local: d.Local, meter: d.Meters.Meter(p.Name, c.Name)}
+	key, err := newKeyer(p.Name, c.Name, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	r := &rule{key: key, legacy: p.LegacyHeaders, local: d.Local, meter: d.Meters.Meter(p.Name, c.Name)}
 	// What these report, Validate has reported.
 	algorithm, _ := algorithms.parse(c.Algorithm)
 	failure, _ := failureModes.parse(c.FailureMode)
@@ -51,7 +55,6 @@ func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
 	if c.Match == nil {
 		return r, nil
 	}
-	var err error
 	r.predicates, err = predicate.CompileAll(c.Match)
 	return r, err
 }
