@@ -215,7 +215,7 @@ type RateLimitMode string
 // +kubebuilder:validation:XValidation:rule="self.type != 'Constant' || has(self.value)",message="value must be set when type is Constant"
 type RateLimitCost struct {
 	// type says where the cost is from: Constant, value; RequestHeader, the header field name of the request, which clients
-	// choose; ResponseHeader, that of the backend's answer, charged when it has ended. A field that is not there, or holds
+	// choose, and at least 1; ResponseHeader, that of the backend's answer, charged when it has ended. A field that is not there, or holds
 	// no whole number, counts as value.
 	// +required
 	Type RateLimitCostType `json:"type"`

@@ -169,3 +169,18 @@ func TestRootsAreInspected(t *testing.T) {
 		t.Errorf("switched off: refs %v, error %v", refs, err)
 	}
 }
+
+func BenchmarkServeTLS(b *testing.B) {
+	s := httptest.NewTLSServer(http.HandlerFunc(allow))
+	defer s.Close()
+	w := newWorld(b, s.Listener.Addr().String())
+	w.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	h := w.build(b, `, "tls": {"caSecretName": "ca", "serverName": "example.com"}`, &proxytest.Upstream{})
+	x := proxytest.Exchange(b, "GET / HTTP/1.1\nHost: a\nCookie: a=b\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := h.Serve(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

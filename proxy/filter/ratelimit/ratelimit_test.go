@@ -268,6 +268,7 @@ func TestCosts(t *testing.T) {
 		"a header of the request":         {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 5"}, requests: 2},
 		"a header that is not there":      {cost: `{"type": "RequestHeader", "name": "X-Cost", "value": 2}`, requests: 5},
 		"a header that is no number":      {cost: `{"type": "RequestHeader", "name": "X-Cost", "value": 2}`, lines: []string{"X-Cost: -1"}, requests: 5},
+		"a header that says nothing":      {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 0"}, requests: 10},
 		"a header that is huge":           {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 99999999999999999999"}, requests: 10},
 		"a header beyond the limit":       {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 9999999999"}, requests: 0},
 		"a header of the answer":          {cost: `{"type": "ResponseHeader", "name": "X-Cost"}`, answer: []string{"X-Cost", "5"}, requests: 2},
@@ -463,6 +464,39 @@ func TestAFailedStoreIsToldFromALimit(t *testing.T) {
 	c := l.chain(t, "", `{"name": "a", "requests": 9, "period": "1m", "scope": "Cluster", "failureMode": "Closed"}`)
 	if _, err := get(t, c); !refused(t, err, "ratelimit.unavailable") {
 		t.Error("a request passes though its limit can't be checked")
+	}
+}
+
+// halting is a store that fails and leaves it to others to decide: the first limit of a request passes, the others don't.
+type halting struct {
+	limit.Alone
+	charged []int64
+}
+
+func (s *halting) TakeAll(asks []limit.Ask) {
+	for i := range asks {
+		asks[i].Decision = limit.Decision{Allowed: i == 0, Remaining: 1, Degraded: true}
+	}
+}
+
+func (s *halting) Charge(_ *limit.Limit, _ limit.Key, cost int64) {
+	s.charged = append(s.charged, cost)
+}
+
+func TestAStoreGetsNothingBackThatItHasNotGiven(t *testing.T) {
+	l, store := newLab(), &halting{}
+	l.deps.Cluster = store
+	const scope = `"requests": 10, "period": "1m", "scope": "Cluster", "failureMode": "Open"`
+	if _, err := get(t, l.chain(t, "", `{"name": "a", `+scope+`}, {"name": "b", `+scope+`}`)); !refused(t, err, exceeded) {
+		t.Error("the second limit does not refuse")
+	}
+	l.upstream.Head = []string{"X-Cost", "1"}
+	c := l.chain(t, "", `{"name": "a", "cost": {"type": "ResponseHeader", "name": "X-Cost", "value": 5}, `+scope+`}`)
+	if _, err := get(t, c); err != nil {
+		t.Error(err)
+	}
+	if len(store.charged) > 0 {
+		t.Errorf("the store is charged %v", store.charged)
 	}
 }
 

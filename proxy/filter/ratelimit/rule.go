@@ -91,11 +91,12 @@ func newCost(c *Cost) cost {
 	return cost{source: source, value: max(c.Value, 1), name: c.Name}
 }
 
-// of is what a request takes before it is served; 0 is nothing. What the client says is believed only as far as it is a number.
+// of is what a request takes before it is served. What the client says is believed only as far as it is a number, and no client can
+// say that it takes nothing.
 func (c *cost) of(x *exchange.Exchange) int64 {
 	if c.source == requestCost {
 		if n, ok := c.told(&x.Request.Head); ok {
-			return n
+			return max(n, 1)
 		}
 	}
 	return c.value
