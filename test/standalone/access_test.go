@@ -39,7 +39,7 @@ func TestPreflightsNeedNoIdentity(t *testing.T) {
 
 // What a service is trusted by may change at any time.
 func TestAServiceOfExtAuthIsVerified(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-User", "ada")
 		w.WriteHeader(http.StatusAccepted)
 	}))

@@ -58,7 +58,7 @@ func (s *secured) Serve(x *exchange.Exchange) error {
 		cancel()
 		return cancelled
 	}
-	answer, err := s.send(ctx, &x.Request)
+	answer, err := s.send(ctx, &x.Request) //nolint:bodyclose // who reads the answer closes it
 	if err != nil {
 		cancel()
 		return err
