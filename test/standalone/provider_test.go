@@ -40,9 +40,10 @@ func newProvider(t *testing.T) *provider {
 	mux.HandleFunc("GET /.well-known/jwks.json", p.keys)
 	mux.HandleFunc("GET /login", p.login)
 	mux.HandleFunc("POST /token", p.exchange)
-	s := httptest.NewServer(mux)
+	s := httptest.NewUnstartedServer(mux)
+	p.url = "http://" + s.Listener.Addr().String()
+	s.Start()
 	t.Cleanup(s.Close)
-	p.url = s.URL
 	return p
 }
 
