@@ -35,6 +35,8 @@ type apiKey struct {
 	header string
 }
 
+var _ filter.Filter = (*apiKey)(nil)
+
 func newFilter(c *Config, env filter.Env, decisions *observe.Decisions) (filter.Filter, error) {
 	f := &apiKey{header: c.ClientHeader}
 	if c.ClientHeader != "" {

@@ -57,6 +57,8 @@ var from = []credential.Source{{Header: "Authorization", Scheme: "Basic"}}
 
 var finder = credential.NewFinder(from)
 
+var _ filter.Filter = (*basicAuth)(nil)
+
 func newFilter(c *Config, env filter.Env, store *Store, decisions *observe.Decisions) (filter.Filter, error) {
 	f := &basicAuth{store: store, header: c.UserHeader}
 	if c.UserHeader != "" {

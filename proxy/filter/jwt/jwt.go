@@ -55,6 +55,8 @@ type jwt struct {
 	verifier *verifier
 }
 
+var _ filter.Filter = (*jwt)(nil)
+
 func newFilter(c *Config, env filter.Env, store *Store, decisions *observe.Decisions) (filter.Filter, error) {
 	f := &jwt{}
 	if f.Headers = c.headers(); c.Disabled {

@@ -5,12 +5,11 @@ import (
 	"net/http"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/internal/field"
 	"github.com/penstock/penstock/proxy/observe"
 )
 
-// Check is what filters do that ask for a credential, whatever its kind. It is safe for concurrent use once Identify and Challenge are.
+// Check is the filter.Filter of those that ask for a credential, whatever its kind. It is safe for concurrent use once Identify and Challenge are.
 type Check struct {
 	// Finder finds the credential; nil: the filter is switched off, and does no more than to keep its Headers.
 	Finder *Finder
@@ -27,8 +26,6 @@ type Check struct {
 
 	Outcomes
 }
-
-var _ filter.Filter = (*Check)(nil)
 
 // Outcomes count what a Check decides. Without Count they count nothing.
 type Outcomes struct{ allowed, anonymous, denied, failed *observe.Decision }
