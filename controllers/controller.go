@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -31,7 +32,7 @@ import (
 type Options struct {
 	// Config says where the API server is.
 	Config *rest.Config
-	// Secrets says which Secrets are read; empty: SecretsReferenced.
+	// Secrets says which Secrets are read; empty: SecretsReferenced. Of ConfigMaps those are that routes name.
 	Secrets SecretAccess
 	// Election chooses the replica that writes statuses. In its namespace each replica reports what it serves.
 	Election Election
@@ -48,9 +49,11 @@ type Options struct {
 	// Translate has the settings of the installation. Its Namespaces are those that are watched.
 	Translate translate.Options
 	Filters   filter.Registry
-	Gateway   Gateway
-	Log       *slog.Logger
-	Metrics   prometheus.Registerer
+	// Fetching knows what the filters of the Gateway can't fetch at present; nil: there is nothing.
+	Fetching Fetching
+	Gateway  Gateway
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
 	// StateDir is the folder for the last good state; empty: none is kept.
 	StateDir string
 	// StaleAfter is how long the API server must have been unreachable before the last good state is served; 0 means
@@ -75,7 +78,8 @@ type Controller struct {
 	endpoints  *endpoints
 	serving    *serving
 	grants     *grants
-	secrets    *secrets
+	secrets    *values[*corev1.Secret]
+	configMaps *values[*corev1.ConfigMap]
 	peers      *peers
 	reporter   *replicas.Reporter
 	keeper     *lastgood.Keeper // nil without StateDir
@@ -109,7 +113,13 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.secrets = newSecrets(o, m, reader, c.newCacheIn, c.noteSecret, c.enqueue)
+	c.secrets = newValues(secretKind, cmp.Or(o.Secrets, SecretsReferenced), o, m, reader, c.newCacheIn)
+	c.configMaps = newValues(configMapKind, SecretsReferenced, o, m, reader, c.newCacheIn)
+	c.secrets.noted, c.secrets.changed = c.noteOf(kindSecret), c.enqueue
+	c.configMaps.noted, c.configMaps.changed = c.noteOf(kindConfigMap), c.enqueue
+	if o.Fetching != nil {
+		o.Fetching.OnChange(c.enqueue)
+	}
 	if o.StateDir != "" {
 		state := func() lastgood.State {
 			return lastgood.State{Snapshot: o.Gateway.Snapshot(), Endpoints: c.endpoints.all()}
@@ -136,6 +146,7 @@ func (c *Controller) Run(ctx context.Context) {
 	running.Go(func() { c.persevere(ctx, "controller", c.runSession) })
 	running.Go(func() { c.persevere(ctx, "grants", c.grants.Run) })
 	running.Go(func() { c.persevere(ctx, "secrets", c.secrets.Run) })
+	running.Go(func() { c.persevere(ctx, "configMaps", c.configMaps.Run) })
 	running.Go(func() { c.persevere(ctx, "replicas", c.peers.Run) })
 	running.Go(func() { c.reporter.Run(ctx) })
 	if c.keeper != nil {
@@ -212,11 +223,21 @@ func (c *Controller) grantChanged(name types.NamespacedName, resourceVersion str
 	s.enqueue()
 }
 
-// noteSecret has the next translation look at a Secret.
-func (c *Controller) noteSecret(name types.NamespacedName) {
-	if s := c.session.Load(); s != nil {
-		s.pending.add(kindSecret, name)
+// noteOf returns a function that has the next translation look at an object of a kind.
+func (c *Controller) noteOf(kind string) func(types.NamespacedName) {
+	return func(name types.NamespacedName) {
+		if s := c.session.Load(); s != nil {
+			s.pending.add(kind, name)
+		}
 	}
+}
+
+// failing is translate.Input.Failing.
+func (c *Controller) failing() map[string]string {
+	if c.options.Fetching == nil {
+		return nil
+	}
+	return c.options.Fetching.Failing()
 }
 
 // cacheMaker makes a cache of some kinds in some namespaces, none for all, whose objects are read through the stores.
@@ -250,6 +271,6 @@ func cacheOptions(namespaces []string, s *stores, kinds map[client.Object]cache.
 // newReader makes a reader that asks the API server, with a limit of requests of its own.
 func (c *Controller) newReader() (client.Reader, error) {
 	config := rest.CopyConfig(c.options.Config)
-	config.QPS, config.Burst = secretRate, secretRate
+	config.QPS, config.Burst = valueRate, valueRate
 	return client.New(config, client.Options{Scheme: c.scheme, Mapper: newMapper()})
 }

@@ -20,3 +20,11 @@ type Problem struct {
 	Origin snapshot.Origin
 	Err    error
 }
+
+// Fetching is what filters fetch by themselves.
+type Fetching interface {
+	// Failing is translate.Input.Failing. It is another map after each change.
+	Failing() map[string]string
+	// OnChange has a function called after each.
+	OnChange(func())
+}

@@ -48,7 +48,7 @@ func newIdleSession() *session {
 	s := &session{stores: newStores(m), pending: pending{all: true}, Controller: &Controller{
 		options: Options{Gateway: g, Translate: translate.DefaultOptions()}, metrics: m,
 		translator: translate.NewTranslator(nil), grants: &grants{},
-		secrets:   &secrets{access: SecretsNone},
+		secrets: &values[*corev1.Secret]{access: SecretsNone}, configMaps: &values[*corev1.ConfigMap]{},
 		endpoints: &endpoints{gateway: g, metrics: m, changed: func() {}},
 		serving:   &serving{gateway: g, metrics: m, changed: func() {}},
 	}}

@@ -83,6 +83,7 @@ const (
 	kindService      = "Service"
 	kindGrant        = "ReferenceGrant"
 	kindSecret       = "Secret"
+	kindConfigMap    = "ConfigMap"
 	kindNamespace    = "Namespace"
 	kindIngressClass = "IngressClass"
 )
@@ -260,7 +261,8 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 // renew makes the gateway serve what the caches hold, and returns what there is to say about it.
 func (s *session) renew(ctx context.Context) publish.Submission {
 	next, reports := s.translate()
-	if s.secrets.follow(ctx, s.translator.Secrets()) {
+	news := s.secrets.follow(ctx, s.translator.Secrets())
+	if s.configMaps.follow(ctx, s.translator.ConfigMaps()) || news {
 		next, reports = s.translate()
 	}
 	if s.checkDue.Swap(false) {
@@ -283,31 +285,37 @@ func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 		return s.translator.Translate(s.input())
 	}
 	return s.translator.Update(translate.Changes{
-		Routes:         read(names, v1alpha1.KindGatewayRoute, from[*v1alpha1.GatewayRoute](s.stores)),
-		Ingresses:      read(names, translate.KindIngress, from[*networkingv1.Ingress](s.stores)),
-		IngressClasses: read(names, kindIngressClass, from[*networkingv1.IngressClass](s.stores)),
-		Policies:       read(names, v1alpha1.KindRateLimitPolicy, from[*v1alpha1.RateLimitPolicy](s.stores)),
-		Services:       read(names, kindService, from[*corev1.Service](s.stores)),
-		Grants:         read(names, kindGrant, s.grants.get),
-		Secrets:        read(names, kindSecret, s.secrets.get),
-		Unreadable:     read(names, kindSecret, s.secrets.isUnreadable),
-		Namespaces:     read(names, kindNamespace, from[*corev1.Namespace](s.stores)),
+		Routes:               read(names, v1alpha1.KindGatewayRoute, from[*v1alpha1.GatewayRoute](s.stores)),
+		Ingresses:            read(names, translate.KindIngress, from[*networkingv1.Ingress](s.stores)),
+		IngressClasses:       read(names, kindIngressClass, from[*networkingv1.IngressClass](s.stores)),
+		Policies:             read(names, v1alpha1.KindRateLimitPolicy, from[*v1alpha1.RateLimitPolicy](s.stores)),
+		Services:             read(names, kindService, from[*corev1.Service](s.stores)),
+		Grants:               read(names, kindGrant, s.grants.get),
+		Secrets:              read(names, kindSecret, s.secrets.get),
+		Unreadable:           read(names, kindSecret, s.secrets.isUnreadable),
+		ConfigMaps:           read(names, kindConfigMap, s.configMaps.get),
+		Failing:              s.failing(),
+		UnreadableConfigMaps: read(names, kindConfigMap, s.configMaps.isUnreadable),
+		Namespaces:           read(names, kindNamespace, from[*corev1.Namespace](s.stores)),
 	})
 }
 
 // input is all that the caches hold.
 func (s *session) input() translate.Input {
 	return translate.Input{
-		Routes:         list[*v1alpha1.GatewayRoute](s.stores),
-		Ingresses:      list[*networkingv1.Ingress](s.stores),
-		IngressClasses: list[*networkingv1.IngressClass](s.stores),
-		Policies:       list[*v1alpha1.RateLimitPolicy](s.stores),
-		Services:       list[*corev1.Service](s.stores),
-		Grants:         s.grants.list(),
-		Secrets:        s.secrets.list(),
-		Unreadable:     s.secrets.unreadable(),
-		Namespaces:     list[*corev1.Namespace](s.stores),
-		Options:        s.options.Translate,
+		Routes:               list[*v1alpha1.GatewayRoute](s.stores),
+		Ingresses:            list[*networkingv1.Ingress](s.stores),
+		IngressClasses:       list[*networkingv1.IngressClass](s.stores),
+		Policies:             list[*v1alpha1.RateLimitPolicy](s.stores),
+		Services:             list[*corev1.Service](s.stores),
+		Grants:               s.grants.list(),
+		Secrets:              s.secrets.list(),
+		Unreadable:           s.secrets.unreadable(),
+		ConfigMaps:           s.configMaps.list(),
+		Failing:              s.failing(),
+		UnreadableConfigMaps: s.configMaps.unreadable(),
+		Namespaces:           list[*corev1.Namespace](s.stores),
+		Options:              s.options.Translate,
 	}
 }
 

@@ -43,6 +43,8 @@ func trim(o any) (any, error) {
 		o.Status = corev1.ServiceStatus{}
 	case *corev1.Secret:
 		trimSecret(o)
+	case *corev1.ConfigMap:
+		trimConfigMap(o)
 	case *corev1.Namespace:
 		labels := o.Labels
 		trimMeta(&o.ObjectMeta)
@@ -112,3 +114,8 @@ func share(conditions []metav1.Condition) {
 }
 
 func shared[S ~string](s S) S { return unique.Make(s).Value() }
+
+func trimConfigMap(o *corev1.ConfigMap) {
+	trimMeta(&o.ObjectMeta)
+	*o = corev1.ConfigMap{ObjectMeta: o.ObjectMeta, Data: o.Data, BinaryData: o.BinaryData}
+}

@@ -88,6 +88,16 @@ const (
 	// ReasonInvalidSecret comes with False: a Secret that a filter names holds something that the filter can't use. The message
 	// names the Secret and its key. What it held before does not go on to count.
 	ReasonInvalidSecret = "InvalidSecret"
+	// ReasonConfigMapNotFound comes with False: a ConfigMap that a filter names does not exist, lacks the key, or can't be
+	// read by this installation. The message says which.
+	ReasonConfigMapNotFound = "ConfigMapNotFound"
+	// ReasonInvalidConfigMap comes with False: a ConfigMap that a filter names holds something that the filter can't use, such
+	// as a symmetric key. The message names the ConfigMap and its key. What it held before does not go on to count.
+	ReasonInvalidConfigMap = "InvalidConfigMap"
+	// ReasonKeysNotFetched comes with False: the replica that writes status can't fetch the keys of a token issuer. The message
+	// names the provider, the URL and why. The rules serve: the last good keys go on to count, and where there are none yet
+	// tokens are answered with 503. It comes once fetching has failed for some seconds, and goes when it succeeds.
+	ReasonKeysNotFetched = "KeysNotFetched"
 )
 
 // Reasons for Programmed.

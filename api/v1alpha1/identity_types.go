@@ -119,7 +119,7 @@ type JWTFilter struct {
 
 // JWTProvider issues tokens.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.remoteJWKS) != has(self.secret)",message="exactly one of remoteJWKS and secret must be set"
+// +kubebuilder:validation:XValidation:rule="[has(self.remoteJWKS), has(self.secret), has(self.configMap)].exists_one(x, x)",message="exactly one of remoteJWKS, secret and configMap must be set"
 type JWTProvider struct {
 	// name tells the provider from the others of the filter.
 	// +required
@@ -180,6 +180,10 @@ type JWTProvider struct {
 	// secret has the provider's keys.
 	// +optional
 	Secret *JWTSecret `json:"secret,omitempty"`
+
+	// configMap has the provider's keys, which are public ones.
+	// +optional
+	ConfigMap *JWTConfigMap `json:"configMap,omitempty"`
 }
 
 // JWTAlgorithm is a signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
@@ -207,7 +211,8 @@ type RequiredClaim struct {
 
 // RemoteJWKS is where a provider publishes its keys as a JWK Set (RFC 7517). They are fetched in the background, and at
 // once, but not again and again, when a token names a key that is not among them. While they can't be fetched the last good ones count; before
-// the first, tokens are answered with 503. The log says why.
+// the first, tokens are answered with 503. The condition ResolvedRefs says why. They are fetched from public addresses; from others only
+// where the installation permits it (--jwks-hosts).
 type RemoteJWKS struct {
 	// url is that of the set. With http, whoever is on the way to it can let in whom they like.
 	// +required
@@ -269,10 +274,35 @@ type JWTSecret struct {
 	Format KeyFormat `json:"format"`
 }
 
+// JWTConfigMap is a value of a ConfigMap that has the keys of a provider. Whoever can read a ConfigMap could make tokens with a
+// symmetric key in it: where there is one the value can't be used.
+//
+// +kubebuilder:validation:XValidation:rule="self.format != 'SharedSecret'",message="format must be JWKS or PEM in a configMap: a shared secret belongs into a Secret"
+type JWTConfigMap struct {
+	// name is that of a ConfigMap in the route's namespace. Where it is missing or its value can't be used, the rules that the
+	// filter holds for answer 500 and the condition ResolvedRefs says so.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name"`
+
+	// key is that of the value.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key"`
+
+	// format is the form of the value: JWKS; or PEM, of public keys and certificates.
+	// +required
+	Format KeyFormat `json:"format"`
+}
+
 // ClaimToHeader tells the backend a claim in a header field.
 type ClaimToHeader struct {
 	// claim is the name of a claim, such as "sub", or its path within others, such as "realm_access.roles". Items of a list are joined by
-	// commas. A token without it, or where it is an object, sets no header.
+	// commas. A token without it, or where it is an object or a list with an item that has a comma, sets no header.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

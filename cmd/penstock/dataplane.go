@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/engine"
@@ -30,6 +32,7 @@ type dataPlane struct {
 	maxConnections    int
 	maxPerClient      int
 	maxRequests       int64
+	jwksHosts         []string
 	rateLimits        rateLimits
 }
 
@@ -50,7 +53,20 @@ func (d *dataPlane) add(f *pflag.FlagSet) {
 	f.IntVar(&d.maxConnections, "max-connections", 0, "how many connections of clients may be open; further ones are closed at once. 0: up to 100,000, as descriptors and memory allow")
 	f.IntVar(&d.maxPerClient, "max-connections-per-client", 0, "how many of them one IPv4 address or IPv6 /64 network may have. 0: half of --max-connections")
 	f.Int64Var(&d.maxRequests, "max-requests-in-flight", engine.DefaultMaxExchanges, "how many requests may be in flight; further ones are answered with 503")
+	f.StringSliceVar(&d.jwksHosts, "jwks-hosts", nil, "hosts, such as keycloak.identity.svc or *.corp.example.com, from which the keys of token issuers (jwt.providers[].remoteJWKS) may be fetched though their addresses are not public; all may with --allow-external-backends")
 	d.rateLimits.add(f)
+}
+
+// hosts are those from which keys may be fetched at addresses that are not public.
+func (d *dataPlane) hosts() (out []string, err error) {
+	for _, h := range d.jwksHosts {
+		h = strings.ToLower(h)
+		if _, err := netip.ParseAddr(h); err != nil && len(validation.IsDNS1123Subdomain(strings.TrimPrefix(h, "*."))) > 0 {
+			return nil, fmt.Errorf("--jwks-hosts: %q is neither a host, which may start with \"*.\", nor an address", h)
+		}
+		out = append(out, h)
+	}
+	return out, nil
 }
 
 // prefixes parses the CIDRs of a flag.

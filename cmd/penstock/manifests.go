@@ -20,7 +20,7 @@ import (
 func input(o file.Objects, options translate.Options) translate.Input {
 	return translate.Input{
 		Routes: o.Routes, Ingresses: o.Ingresses, IngressClasses: o.IngressClasses, Policies: o.Policies, Services: o.Services, Grants: o.Grants, Secrets: o.Secrets,
-		Namespaces: o.Namespaces, Options: options,
+		ConfigMaps: o.ConfigMaps, Namespaces: o.Namespaces, Options: options,
 	}
 }
 

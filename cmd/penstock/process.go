@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter/builtin"
 	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/listener"
 	"github.com/penstock/penstock/proxy/observe"
@@ -38,6 +39,7 @@ type process struct {
 	config    observe.Config
 	accessLog *observe.AccessLog
 	limiter   *limiter
+	tokens    *jwt.Store
 	filters   filter.Registry
 	gateway   *proxy.Gateway
 	draining  atomic.Bool
@@ -47,7 +49,8 @@ type process struct {
 // what is collected is the control plane's, some 80 KB a change, and memory counts for more than a collection in every few hundred changes.
 const gcPercent = 30
 
-func newProcess(flags dataPlane) (*process, error) {
+// newProcess builds a process whose routes may reach outside the cluster if external says so.
+func newProcess(flags dataPlane, external bool) (*process, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -69,6 +72,11 @@ func newProcess(flags dataPlane) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	hosts, err := flags.hosts()
+	if err != nil {
+		return nil, err
+	}
+	p.tokens = jwt.NewStore(p.log, jwks.Reach{Everywhere: external, Hosts: hosts})
 	if err := p.buildFilters(); err != nil {
 		return nil, err
 	}
@@ -125,7 +133,7 @@ func (p *process) buildFilters() error {
 	}
 	p.filters = builtin.Registry(builtin.Deps{
 		AccessLog: p.accessLog, Requests: requests, Decisions: decisions, Catalogue: catalogue, TrustedProxies: trusted,
-		Tokens: jwt.NewStore(p.log, nil), Passwords: basicauth.NewStore(), AuthClients: extauth.NewClients(), RateLimits: p.limiter.Deps,
+		Tokens: p.tokens, Passwords: basicauth.NewStore(), AuthClients: extauth.NewClients(), RateLimits: p.limiter.Deps,
 	})
 	return nil
 }

@@ -155,7 +155,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	if err != nil {
 		return err
 	}
-	p, err := newProcess(flags)
+	p, err := newProcess(flags, options.AllowExternalBackends)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func serve(ctx context.Context, flags dataPlane, meaning translation, control co
 	o := controllers.Options{
 		Config: config, Ingress: control.ingress, Secrets: secrets, Election: election, Service: control.service,
 		Replica:   controllers.Replica{PodUID: types.UID(control.podUID), Addresses: control.podIPs, Release: version},
-		Translate: options, Filters: p.filters, Gateway: withFaults(served{p}, p.log),
+		Translate: options, Filters: p.filters, Fetching: p.tokens, Gateway: withFaults(served{p}, p.log),
 		Log: p.log, Metrics: p.metrics, StateDir: control.stateDir, StaleAfter: control.staleAfter, Now: time.Now,
 	}
 	if peers := p.limiter.peers; peers != nil {

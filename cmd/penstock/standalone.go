@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +26,7 @@ func standaloneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := newProcess(flags)
+			p, err := newProcess(flags, options.AllowExternalBackends)
 			if err != nil {
 				return err
 			}
@@ -40,9 +41,10 @@ func standaloneCommand() *cobra.Command {
 	return c
 }
 
-// standalone turns what is in files into what is served. One goroutine at a time uses it, but for ready.
+// standalone turns what is in files into what is served. It is safe for concurrent use.
 type standalone struct {
 	*process
+	mu         sync.Mutex // guards what follows
 	translator *translate.Translator
 	endpoints  endpoints
 	statuses   *radix.Tree[translate.Status]
@@ -52,6 +54,7 @@ type standalone struct {
 func newStandalone(p *process, options translate.Options) *standalone {
 	s := &standalone{process: p, translator: translate.NewTranslator(p.filters), endpoints: newEndpoints(p.gateway.SetEndpoints)}
 	s.translator.Translate(translate.Input{Options: options}) // of nothing; from now on there are changes
+	p.tokens.OnChange(s.review)
 	return s
 }
 
@@ -62,10 +65,20 @@ func (s *standalone) ready() (bool, string) {
 	return true, "ok"
 }
 
+// review says what has changed besides manifests.
+func (s *standalone) review() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, statuses := s.translator.Update(translate.Changes{Failing: s.tokens.Failing()})
+	s.explain(statuses)
+}
+
 func (s *standalone) apply(changes file.Changes, problems []file.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	snap, statuses := s.translator.Update(translate.Changes{
 		Routes: changes.Routes, Ingresses: changes.Ingresses, IngressClasses: changes.IngressClasses, Policies: changes.Policies, Services: changes.Services, Grants: changes.Grants, Secrets: changes.Secrets,
-		Namespaces: changes.Namespaces,
+		ConfigMaps: changes.ConfigMaps, Namespaces: changes.Namespaces, Failing: s.tokens.Failing(),
 	})
 	// Endpoints first, so that the first request of a new route finds them.
 	s.endpoints.follow(snap, changes)

@@ -169,7 +169,7 @@ func newTestStandalone(tb testing.TB, w *bytes.Buffer) *standalone {
 	var flags dataPlane
 	flags.add(pflag.NewFlagSet(tb.Name(), pflag.ContinueOnError))
 	flags.accessLog = "off"
-	p, err := newProcess(flags)
+	p, err := newProcess(flags, true)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -71,18 +71,33 @@ func finishSecret(s *corev1.Secret) field.ErrorList {
 	if s.Type == "" {
 		s.Type = corev1.SecretTypeOpaque
 	}
-	var errs field.ErrorList
 	path := field.NewPath("data")
-	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
-		for _, message := range validation.IsConfigMapKey(key) {
-			errs = append(errs, field.Invalid(path.Key(key), key, message))
-		}
-	}
+	errs := checkKeys(s.Data, path)
 	if s.Type == corev1.SecretTypeTLS {
 		for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
 			if _, ok := s.Data[key]; !ok {
 				errs = append(errs, field.Required(path.Key(key), ""))
 			}
+		}
+	}
+	return errs
+}
+
+// finishConfigMap checks the keys, as the API server does.
+func finishConfigMap(c *corev1.ConfigMap) field.ErrorList {
+	errs := append(checkKeys(c.Data, field.NewPath("data")), checkKeys(c.BinaryData, field.NewPath("binaryData"))...)
+	for _, key := range slices.Sorted(maps.Keys(c.BinaryData)) {
+		if _, twice := c.Data[key]; twice {
+			errs = append(errs, field.Invalid(field.NewPath("data").Key(key), key, "duplicate of key present in binaryData"))
+		}
+	}
+	return errs
+}
+
+func checkKeys[V any](data map[string]V, path *field.Path) (errs field.ErrorList) {
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		for _, message := range validation.IsConfigMapKey(key) {
+			errs = append(errs, field.Invalid(path.Key(key), key, message))
 		}
 	}
 	return errs

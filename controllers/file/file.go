@@ -32,6 +32,7 @@ type Objects struct {
 	Slices         []*discoveryv1.EndpointSlice
 	Grants         []*gatewayv1beta1.ReferenceGrant
 	Secrets        []*corev1.Secret
+	ConfigMaps     []*corev1.ConfigMap
 	Namespaces     []*corev1.Namespace
 }
 
@@ -45,6 +46,8 @@ type Changes struct {
 	Slices    map[types.NamespacedName]*discoveryv1.EndpointSlice
 	Grants    map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
 	Secrets   map[types.NamespacedName]*corev1.Secret
+	// ConfigMaps are those of manifests that hold some, and have nothing to do with the one that the manifests may be mounted from.
+	ConfigMaps map[types.NamespacedName]*corev1.ConfigMap
 	// IngressClasses and Namespaces have a name and no namespace.
 	IngressClasses map[types.NamespacedName]*networkingv1.IngressClass
 	Namespaces     map[types.NamespacedName]*corev1.Namespace
@@ -121,6 +124,8 @@ func (o *Objects) add(object metav1.Object) {
 		o.Grants = append(o.Grants, object)
 	case *corev1.Secret:
 		o.Secrets = append(o.Secrets, object)
+	case *corev1.ConfigMap:
+		o.ConfigMaps = append(o.ConfigMaps, object)
 	case *corev1.Namespace:
 		o.Namespaces = append(o.Namespaces, object)
 	}
@@ -146,6 +151,8 @@ func (c *Changes) put(r ref, object metav1.Object) {
 		put(&c.Grants, name, object)
 	case "Secret":
 		put(&c.Secrets, name, object)
+	case "ConfigMap":
+		put(&c.ConfigMaps, name, object)
 	case namespaces.Kind:
 		put(&c.Namespaces, name, object)
 	}

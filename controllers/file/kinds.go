@@ -43,6 +43,7 @@ var kinds = map[schema.GroupVersionKind]kind{
 	namespaces:     builtin[corev1.Namespace]{finishNamespace},
 	corev1.SchemeGroupVersion.WithKind("Service"):                            builtin[corev1.Service]{finishService},
 	corev1.SchemeGroupVersion.WithKind("Secret"):                             builtin[corev1.Secret]{finishSecret},
+	corev1.SchemeGroupVersion.WithKind("ConfigMap"):                          builtin[corev1.ConfigMap]{finishConfigMap},
 	discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"):                 builtin[discoveryv1.EndpointSlice]{finishEndpointSlice},
 	{Group: gatewayv1.GroupName, Version: "v1", Kind: "ReferenceGrant"}:      builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},
 	{Group: gatewayv1.GroupName, Version: "v1beta1", Kind: "ReferenceGrant"}: builtin[gatewayv1beta1.ReferenceGrant]{finishReferenceGrant},

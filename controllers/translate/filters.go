@@ -72,11 +72,10 @@ func (j *job) ruleFilters(rule *v1alpha1.Rule, at *field.Path) ([]snapshot.Filte
 	usable := true
 	var out []snapshot.Filter
 	for _, f := range j.shared {
-		switch config, overridden := own[f.Name]; {
-		case !overridden:
-			out, usable = append(out, f.Filter), usable && f.usable
-		case isDisabled(config):
+		if _, overridden := own[f.Name]; overridden {
 			out = j.appendRest(out, f)
+		} else {
+			out, usable = append(out, f.Filter), usable && f.usable
 		}
 	}
 	for name, config := range members(rule.Filters) {
@@ -89,8 +88,8 @@ func (j *job) ruleFilters(rule *v1alpha1.Rule, at *field.Path) ([]snapshot.Filte
 	return out, usable
 }
 
-// appendRest appends what a filter of the route has to do on a rule that switches it off. One that can't be used does nothing: its
-// rules have to serve on.
+// appendRest appends what a filter of the route has to do on a rule that switches it off, or has one of its own. One that can't be
+// used does nothing: its rules have to serve on.
 func (j *job) appendRest(out []snapshot.Filter, f routeFilter) []snapshot.Filter {
 	d, _ := j.filters.Lookup(f.Name)
 	if !d.Lingers {
@@ -190,7 +189,11 @@ func (j *job) check(subject string, f snapshot.Filter, at *field.Path) bool {
 		j.notAccepted(invalid(subject, at, err))
 		return false
 	}
-	return j.resolve(subject, refs, at) && j.inspect(subject, d, f.Config, at)
+	if !j.resolve(subject, refs, at) || !j.inspect(subject, d, f.Config, at) {
+		return false
+	}
+	j.fetch(subject, d, f.Config, at)
+	return true
 }
 
 // inspect reports whether a filter can use the values that it refers to.
@@ -202,11 +205,12 @@ func (j *job) inspect(subject string, d filter.Definition, config json.RawMessag
 	if err == nil {
 		return true
 	}
+	var ref snapshot.Ref
 	if bad := (*filter.Unusable)(nil); errors.As(err, &bad) {
-		bad.Ref.Namespace = j.route.Namespace
-		err = bad
+		bad.Ref.Namespace = j.self.Namespace
+		ref, err = bad.Ref, bad
 	}
-	j.notResolved(unusableSecret(subject, at, err))
+	j.notResolved(unusableValue(subject, at, ref, err))
 	return false
 }
 

@@ -43,8 +43,10 @@ type document struct {
 	Options Options `json:"options"`
 	// Filters replaces the built-in filters: None has none, Secretive one that asks for a Secret.
 	Filters string `json:"filters"`
-	// Unreadable is Input.Unreadable.
-	Unreadable []types.NamespacedName `json:"unreadable"`
+	// Unreadable, UnreadableConfigMaps and Failing are those of the Input.
+	Unreadable           []types.NamespacedName `json:"unreadable"`
+	UnreadableConfigMaps []types.NamespacedName `json:"unreadableConfigMaps"`
+	Failing              map[string]string      `json:"failing"`
 }
 
 // TestGolden translates testdata/<case>/in.yaml and compares the outcome with out.yaml, also with the input shuffled. The
@@ -121,6 +123,8 @@ func (g *golden) add(t *testing.T, doc []byte) {
 		g.Grants = append(g.Grants, decode[gatewayv1beta1.ReferenceGrant](t, doc))
 	case "Secret":
 		g.Secrets = append(g.Secrets, decode[corev1.Secret](t, doc))
+	case "ConfigMap":
+		g.ConfigMaps = append(g.ConfigMaps, decode[corev1.ConfigMap](t, doc))
 	case "Namespace":
 		g.Namespaces = append(g.Namespaces, decode[corev1.Namespace](t, doc))
 	case "Certificate":
@@ -145,6 +149,7 @@ func (g *golden) configure(t *testing.T, doc []byte) {
 		t.Fatal(err)
 	}
 	g.Options, g.Unreadable = settings.Options, settings.Unreadable
+	g.UnreadableConfigMaps, g.Failing = settings.UnreadableConfigMaps, settings.Failing
 	switch settings.Filters {
 	case "None":
 		g.Filters = nil
@@ -204,9 +209,11 @@ func (g *golden) shuffle(r *rand.Rand) {
 	shuffle(r, g.Services)
 	shuffle(r, g.Grants)
 	shuffle(r, g.Secrets)
+	shuffle(r, g.ConfigMaps)
 	shuffle(r, g.Namespaces)
 	shuffle(r, g.Options.HostPermissions)
 	shuffle(r, g.Unreadable)
+	shuffle(r, g.UnreadableConfigMaps)
 	shuffle(r, g.Slices)
 }
 

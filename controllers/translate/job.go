@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -27,14 +28,16 @@ type translation struct {
 	dependencies []dependency
 	// tls is what the object asks for the connections to its hosts.
 	tls []tlsClaim
-	// secrets are those that were looked at, found or not; refs the values that filters need of them.
-	secrets []types.NamespacedName
-	refs    []snapshot.Ref
+	// secrets and configMaps are those that were looked at, found or not; refs the values that filters need of them.
+	secrets, configMaps []types.NamespacedName
+	refs                []snapshot.Ref
+	// fetched are the IDs of what filters get by themselves.
+	fetched []string
 	// attached are the policies that hold for the route.
 	attached []v1alpha1.AttachedPolicy
-	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields;
-	// remarks are what there is to say of ResolvedRefs that is no problem.
-	accepted, resolved, remarks []status.Problem
+	// accepted and resolved are the problems of the conditions Accepted and ResolvedRefs, in the order of the fields. Less weigh
+	// those of ResolvedRefs with which everything serves, failing, and remarks, which are no problems.
+	accepted, resolved, failing, remarks []status.Problem
 }
 
 // environment is what translations share.
@@ -45,7 +48,9 @@ type environment struct {
 	permissions hostPermissions
 	filters     filter.Registry
 	catalog     *catalog
-	secrets     *secretSet
+	secrets     *holderSet[*corev1.Secret]
+	configMaps  *holderSet[*corev1.ConfigMap]
+	fetches     *fetches
 	// policies returns those on a GatewayRoute or its rules, the oldest first.
 	policies func(route types.NamespacedName) []*policy
 }

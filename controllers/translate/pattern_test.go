@@ -16,6 +16,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter/builtin"
 	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/limit"
 	"github.com/penstock/penstock/proxy/live"
@@ -128,7 +129,7 @@ func compile(s *snapshot.Snapshot) []router.Problem {
 	isBase := func(d filter.Definition) bool { return d.Base }
 	local := limit.NewLocal(1000, time.Now)
 	deps := builtin.Deps{
-		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), jwks.Reach{}), Passwords: basicauth.NewStore(),
 		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/status"
+	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -31,9 +32,13 @@ func unknownFilter(subject string, at *field.Path) status.Problem {
 		"%s answers 500: %s: this version of Penstock does not know this filter.", subject, at)
 }
 
-// secretNotFound takes a sentence that names the Secret.
-func secretNotFound(subject string, at *field.Path, why string) status.Problem {
-	return problem(v1alpha1.ReasonSecretNotFound, "%s answers 500: %s: %s", subject, at, why)
+// valueNotFound takes a sentence that names the object.
+func valueNotFound(subject string, at *field.Path, ref snapshot.Ref, why string) status.Problem {
+	reason := v1alpha1.ReasonSecretNotFound
+	if ref.Kind == snapshot.InConfigMap {
+		reason = v1alpha1.ReasonConfigMapNotFound
+	}
+	return problem(reason, "%s answers 500: %s: %s", subject, at, why)
 }
 
 // unreachable says where it is that what a problem is about can't be reached from.
@@ -41,13 +46,22 @@ func unreachable(subject string, at *field.Path, p status.Problem) status.Proble
 	return problem(p.Reason, "%s answers 500: %s: %s", subject, at, p.Message)
 }
 
-// unusableSecret takes an error that names the value.
-func unusableSecret(subject string, at *field.Path, err error) status.Problem {
-	return problem(v1alpha1.ReasonInvalidSecret, "%s answers 500: %s: %v.", subject, at, err)
+// unusableValue takes an error that names the value.
+func unusableValue(subject string, at *field.Path, ref snapshot.Ref, err error) status.Problem {
+	reason := v1alpha1.ReasonInvalidSecret
+	if ref.Kind == snapshot.InConfigMap {
+		reason = v1alpha1.ReasonInvalidConfigMap
+	}
+	return problem(reason, "%s answers 500: %s: %v.", subject, at, err)
 }
 
-func secretNotPermitted(subject string, at *field.Path, s types.NamespacedName) status.Problem {
-	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: Secret %s is in another namespace.", subject, at, s)
+func valueNotPermitted(subject string, at *field.Path, ref snapshot.Ref) status.Problem {
+	return problem(v1alpha1.ReasonRefNotPermitted, "%s answers 500: %s: %s %s is in another namespace.", subject, at, kindOf(ref), nameIn(ref))
+}
+
+// notFetched takes words that say why not, and what comes of it.
+func notFetched(subject string, at *field.Path, f filter.Fetch, why string) status.Problem {
+	return problem(v1alpha1.ReasonKeysNotFetched, "%s: %s: %s can't be fetched from %s: %s.", subject, at, f.What, f.From, why)
 }
 
 // hostsNotPermitted speaks of hostnames. Of a stranger it is not known which labels its namespace has.

@@ -56,20 +56,23 @@ type routeSet struct {
 	clusters *clusterSet
 	claims   *contests[claimKey, claim]
 	tls      *tlsSet
-	users    dependents[dependency, *route]
-	reports  *reports
+	// values are those that routes and their policies of TLS need.
+	values  *valueSet
+	users   dependents[dependency, *route]
+	reports *reports
 	// outdated have to be translated, unjudged to get a status, before the set is settled.
 	outdated, unjudged map[*route]struct{}
 }
 
-func newRouteSet(e *environment, reports *reports) *routeSet {
+func newRouteSet(e *environment, values *valueSet, reports *reports) *routeSet {
 	claims := newContests[claimKey](compareClaims)
 	claims.partial = oneLabelOf
 	return &routeSet{
 		environment: e,
 		clusters:    newClusterSet(),
 		claims:      claims,
-		tls:         newTLSSet(e.options, e.secrets),
+		tls:         newTLSSet(e.options, values),
+		values:      values,
 		users:       dependents[dependency, *route]{},
 		reports:     reports,
 		outdated:    map[*route]struct{}{},
@@ -110,16 +113,11 @@ func (s *routeSet) remove(r *route) {
 // touch marks the routes that looked at what d names.
 func (s *routeSet) touch(d dependency) {
 	for r := range s.users[d] {
-		s.outdated[r] = struct{}{}
+		s.touchRoute(r)
 	}
 }
 
-// touchSecret marks the routes that looked at a Secret.
-func (s *routeSet) touchSecret(name types.NamespacedName) {
-	for r := range s.secrets.users[name] {
-		s.outdated[r] = struct{}{}
-	}
-}
+func (s *routeSet) touchRoute(r *route) { s.outdated[r] = struct{}{} }
 
 // settle translates what is outdated, decides who shadows whom and brings statuses up to date.
 func (s *routeSet) settle() {
@@ -131,7 +129,7 @@ func (s *routeSet) settle() {
 	s.clusters.settle()
 	s.claims.settle(func(c claim) { s.unjudged[c.route] = struct{}{} })
 	s.tls.settle(func(r *route) { s.unjudged[r] = struct{}{} })
-	s.secrets.settle()
+	s.values.settle()
 	for r := range taken(&s.unjudged) {
 		turns.Next()
 		s.judge(r)
@@ -159,8 +157,8 @@ func (s *routeSet) renew(r *route) {
 func (s *routeSet) replace(r *route, fresh translation) {
 	s.clusters.retain(fresh.clusters)
 	s.clusters.release(r.clusters)
-	s.secrets.retain(fresh.refs)
-	s.secrets.release(r.refs)
+	s.values.retain(fresh.refs)
+	s.values.release(r.refs)
 	stale := maps.Collect(r.listed())
 	r.translation = fresh
 	for key, rule := range r.listed() {
@@ -223,14 +221,22 @@ func (s *routeSet) link(r *route) {
 	for _, d := range r.dependencies {
 		s.users.add(d, r)
 	}
-	s.secrets.link(r)
+	for _, id := range r.fetched {
+		s.fetches.users.add(id, r)
+	}
+	s.secrets.link(r, r.secrets)
+	s.configMaps.link(r, r.configMaps)
 }
 
 func (s *routeSet) unlink(r *route) {
 	for _, d := range r.dependencies {
 		s.users.remove(d, r)
 	}
-	s.secrets.unlink(r)
+	for _, id := range r.fetched {
+		s.fetches.users.remove(id, r)
+	}
+	s.secrets.unlink(r, r.secrets)
+	s.configMaps.unlink(r, r.configMaps)
 }
 
 func (s *routeSet) enter(r *route) {
@@ -252,7 +258,7 @@ func (s *routeSet) judge(r *route) {
 		Ref: refOf(r.object.kind(), r.object),
 		Conditions: []metav1.Condition{
 			status.Accepted(generation, slices.Concat(r.accepted, s.tls.conflicts(r), s.shadows(r))...),
-			status.ResolvedRefs(generation, slices.Concat(r.resolved, r.remarks)...),
+			status.ResolvedRefs(generation, slices.Concat(r.resolved, r.failing, r.remarks)...),
 			r.programmed(),
 			status.NotReported(generation),
 		},

@@ -116,9 +116,9 @@ func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
 
 // tlsSet is the policies of TLS, one a host.
 type tlsSet struct {
-	claims  *contests[string, tlsWish]
-	secrets *secretSet
-	list    radix.Builder[snapshot.TLSPolicy]
+	claims *contests[string, tlsWish]
+	values *valueSet
+	list   radix.Builder[snapshot.TLSPolicy]
 	// touched may have another policy than what is listed.
 	touched map[string]struct{}
 }
@@ -135,10 +135,10 @@ func compareTLSWishes(a, b tlsWish) int {
 
 func (w tlsWish) security() security { return w.route.tls[w.index].security }
 
-func newTLSSet(o Options, secrets *secretSet) *tlsSet {
+func newTLSSet(o Options, values *valueSet) *tlsSet {
 	s := &tlsSet{
 		claims:  newContests[string](compareTLSWishes),
-		secrets: secrets,
+		values:  values,
 		touched: map[string]struct{}{},
 	}
 	if o.DefaultCertificate != (types.NamespacedName{}) {
@@ -225,8 +225,8 @@ func (s *tlsSet) put(host string, fresh *snapshot.TLSPolicy) {
 	if old == fresh || old != nil && fresh != nil && old.Digest() == fresh.Digest() {
 		return
 	}
-	s.secrets.retain(refsOf(fresh))
-	s.secrets.release(refsOf(old))
+	s.values.retain(refsOf(fresh))
+	s.values.release(refsOf(old))
 	s.list.Put(host, fresh)
 }
 

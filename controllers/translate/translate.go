@@ -9,6 +9,8 @@
 //   - a match that can't be built is widened to one that covers it: its path expression to the literal prefix, its
 //     predicates to the presence of the name. Its rule rejects, and gives way to equal matches of any other rule. So the
 //     requests it was meant for don't fall through to a less specific rule, and equal and more specific ones serve on;
+//   - what a filter fetches by itself, such as the keys of a token issuer, and can't get keeps no rule from serving either: the filter
+//     knows what to do without;
 //   - a certificate that can't be used keeps no rule from serving: its policy goes to the data plane, which has the last
 //     good one. Nor does a route that asks for another policy than the one that holds for its host;
 //   - a hostname that the route's namespace may not claim is as if the route did not have it. A route that has no other,
@@ -43,9 +45,14 @@ type Input struct {
 	Grants         []*gatewayv1beta1.ReferenceGrant
 	// Secrets are at least those that Translator.Secrets names, as far as they exist and can be read.
 	Secrets []*corev1.Secret
+	// ConfigMaps are at least those that Translator.ConfigMaps names, likewise.
+	ConfigMaps []*corev1.ConfigMap
 	// Unreadable names Secrets that can't be read, so that it is not known whether they exist: one Secret, or without a
-	// name those of a namespace, or with neither all.
-	Unreadable []types.NamespacedName
+	// name those of a namespace, or with neither all. UnreadableConfigMaps names ConfigMaps in the same way.
+	Unreadable, UnreadableConfigMaps []types.NamespacedName
+	// Failing says, by the ID of a filter.Fetch, why something can't be fetched at present, in words that go on without a capital and
+	// end without a full stop. Each replica has its own.
+	Failing map[string]string
 	// Namespaces are those whose labels are known. They matter only where Options.SelectsNamespaces.
 	Namespaces []*corev1.Namespace
 	Options    Options

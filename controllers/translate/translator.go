@@ -57,8 +57,11 @@ type Changes struct {
 	Secrets        map[types.NamespacedName]*corev1.Secret
 	// Namespaces have a name and no namespace.
 	Namespaces map[types.NamespacedName]*corev1.Namespace
-	// Unreadable says of names, as Input.Unreadable has them, whether they are among those.
-	Unreadable map[types.NamespacedName]bool
+	ConfigMaps map[types.NamespacedName]*corev1.ConfigMap
+	// Unreadable and UnreadableConfigMaps say of names, as the Input has them, whether they are among those.
+	Unreadable, UnreadableConfigMaps map[types.NamespacedName]bool
+	// Failing is all of Input.Failing, as it is now.
+	Failing map[string]string
 }
 
 // NewTranslator returns a Translator that has seen nothing yet.
@@ -78,6 +81,8 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status
 		Namespaces: t.namespaces.changed(in.Namespaces),
 		Secrets:    t.routes.secrets.objects.changed(in.Secrets),
 		Unreadable: t.routes.secrets.changedReadability(in.Unreadable),
+		ConfigMaps: t.routes.configMaps.objects.changed(in.ConfigMaps), UnreadableConfigMaps: t.routes.configMaps.changedReadability(in.UnreadableConfigMaps),
+		Failing: in.Failing,
 	})
 }
 
@@ -85,16 +90,9 @@ func (t *Translator) Translate(in Input) (*snapshot.Snapshot, *radix.Tree[Status
 // what depends on them. It follows a Translate.
 func (t *Translator) Update(c Changes) (*snapshot.Snapshot, *radix.Tree[Status]) {
 	t.updateCatalog(c)
-	for name, object := range c.Secrets {
-		if t.routes.secrets.put(name, object) {
-			t.routes.touchSecret(name)
-		}
-	}
-	for scope, unreadable := range c.Unreadable {
-		for _, name := range t.routes.secrets.setUnreadable(scope, unreadable) {
-			t.routes.touchSecret(name)
-		}
-	}
+	t.routes.secrets.update(c.Secrets, c.Unreadable, t.routes.touchRoute)
+	t.routes.configMaps.update(c.ConfigMaps, c.UnreadableConfigMaps, t.routes.touchRoute)
+	t.routes.fetches.update(c.Failing, t.routes.touchRoute)
 	for name, r := range c.Routes {
 		if t.own.put(name, r) {
 			t.policies.touch(name)
@@ -134,6 +132,11 @@ func (t *Translator) Secrets() *radix.Tree[types.NamespacedName] {
 	return t.routes.secrets.looked.Tree()
 }
 
+// ConfigMaps are the names of those that the last translation looked at, whether they were there or not.
+func (t *Translator) ConfigMaps() *radix.Tree[types.NamespacedName] {
+	return t.routes.configMaps.looked.Tree()
+}
+
 // DefaultCertificateFault is a sentence that says what keeps the default certificate from being used, as the last
 // translation had it; empty if nothing does, or there is none.
 func (t *Translator) DefaultCertificateFault() string {
@@ -161,11 +164,15 @@ func newMemory(o Options, filters filter.Registry) memory {
 		namespaces: tracker[*corev1.Namespace]{},
 		reports:    &reports{},
 	}
+	values := newValueSet()
 	e := &environment{
 		options: o, listeners: listenerNames(m.listeners), permissions: newHostPermissions(o.HostPermissions),
-		filters: filters, catalog: m.catalog, secrets: newSecretSet(o.DefaultCertificate),
+		filters: filters, catalog: m.catalog, fetches: newFetches(),
+		secrets:    newHolderSet(kindSecret, dataOfSecret, values, o.DefaultCertificate),
+		configMaps: newHolderSet(kindConfigMap, dataOfConfigMap, values, types.NamespacedName{}),
 	}
-	m.routes = newRouteSet(e, m.reports)
+	values.find = func(ref snapshot.Ref) *holder { found, _ := e.find(ref); return found }
+	m.routes = newRouteSet(e, values, m.reports)
 	m.own, m.ingresses = newGatewayRoutes(m.routes), newIngresses(m.routes)
 	m.policies = newPolicySet(e, m.own, m.reports)
 	e.policies = m.policies.on
@@ -178,7 +185,7 @@ func compareListeners(a, b *snapshot.Listener) int { return strings.Compare(a.Na
 func (t *Translator) renew() *snapshot.Snapshot {
 	next := snapshot.Snapshot{
 		Listeners: t.listeners, Routes: t.routes.rules.Tree(), Clusters: t.routes.clusters.list.Tree(),
-		TLS: t.routes.tls.list.Tree(), Secrets: t.routes.secrets.list.Tree(),
+		TLS: t.routes.tls.list.Tree(), Secrets: t.routes.values.list.Tree(),
 	}
 	last := t.snapshot
 	if last != nil && last.Routes == next.Routes && last.Clusters == next.Clusters && last.TLS == next.TLS && last.Secrets == next.Secrets {

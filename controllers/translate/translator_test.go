@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -123,8 +124,10 @@ func clone(in Input) Input {
 	out.Policies = cloneAll(in.Policies, (*v1alpha1.RateLimitPolicy).DeepCopy)
 	out.Services = cloneAll(in.Services, (*corev1.Service).DeepCopy)
 	out.Secrets = cloneAll(in.Secrets, (*corev1.Secret).DeepCopy)
+	out.ConfigMaps = cloneAll(in.ConfigMaps, (*corev1.ConfigMap).DeepCopy)
 	out.Namespaces = cloneAll(in.Namespaces, (*corev1.Namespace).DeepCopy)
-	out.Unreadable = slices.Clone(in.Unreadable)
+	out.Unreadable, out.UnreadableConfigMaps = slices.Clone(in.Unreadable), slices.Clone(in.UnreadableConfigMaps)
+	out.Failing = maps.Clone(in.Failing)
 	out.Grants = cloneAll(in.Grants, (*gatewayv1beta1.ReferenceGrant).DeepCopy)
 	return out
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/test/testcert"
 )
 
@@ -38,10 +39,13 @@ type world struct {
 	services map[types.NamespacedName]*corev1.Service
 	grants   map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant
 	secrets  map[types.NamespacedName]*corev1.Secret
+	configs  map[types.NamespacedName]*corev1.ConfigMap
 	// namespaces have a name and no namespace.
 	namespaces map[types.NamespacedName]*corev1.Namespace
-	// unreadable is Input.Unreadable.
+	// unreadable is Input.Unreadable, and Input.UnreadableConfigMaps too.
 	unreadable []types.NamespacedName
+	// failing is Input.Failing. It is replaced and never written.
+	failing map[string]string
 	// edited are the names of the objects that were edited since changes was called, and what else was or is unreadable.
 	edited map[types.NamespacedName]bool
 }
@@ -59,6 +63,7 @@ func newWorld(seed uint64) *world {
 		services:   map[types.NamespacedName]*corev1.Service{},
 		grants:     map[types.NamespacedName]*gatewayv1beta1.ReferenceGrant{},
 		secrets:    map[types.NamespacedName]*corev1.Secret{},
+		configs:    map[types.NamespacedName]*corev1.ConfigMap{},
 		namespaces: map[types.NamespacedName]*corev1.Namespace{},
 		edited:     map[types.NamespacedName]bool{},
 	}
@@ -77,10 +82,12 @@ func (w *world) input() Input {
 		Services:   slices.Collect(maps.Values(w.services)),
 		Grants:     slices.Collect(maps.Values(w.grants)),
 		Secrets:    slices.Collect(maps.Values(w.secrets)),
+		ConfigMaps: slices.Collect(maps.Values(w.configs)),
+		Failing:    w.failing,
 		Namespaces: slices.Collect(maps.Values(w.namespaces)),
 		Options:    w.options,
 	}
-	in.Unreadable = slices.Clone(w.unreadable)
+	in.Unreadable, in.UnreadableConfigMaps = slices.Clone(w.unreadable), slices.Clone(w.unreadable)
 	shuffle(w.Rand, in.Routes)
 	return in
 }
@@ -91,11 +98,13 @@ func (w *world) changes() Changes {
 		Routes: pickNamed(w.routes, w.edited), Ingresses: pickNamed(w.ingresses, w.edited),
 		IngressClasses: pickNamed(w.classes, w.edited), Policies: pickNamed(w.policies, w.edited),
 		Services: pickNamed(w.services, w.edited), Grants: pickNamed(w.grants, w.edited),
-		Secrets: pickNamed(w.secrets, w.edited), Namespaces: pickNamed(w.namespaces, w.edited), Unreadable: map[types.NamespacedName]bool{},
+		Secrets: pickNamed(w.secrets, w.edited), ConfigMaps: pickNamed(w.configs, w.edited), Namespaces: pickNamed(w.namespaces, w.edited),
+		Unreadable: map[types.NamespacedName]bool{}, Failing: w.failing,
 	}
 	for name := range w.edited {
 		out.Unreadable[name] = slices.Contains(w.unreadable, name)
 	}
+	out.UnreadableConfigMaps = out.Unreadable
 	clear(w.edited)
 	return out
 }
@@ -112,7 +121,14 @@ func pickNamed[O any](objects map[types.NamespacedName]*O, names map[types.Names
 func (w *world) edit() {
 	name := w.name()
 	w.edited[name] = true
-	switch w.IntN(45) {
+	switch w.IntN(51) {
+	case 45, 46, 47:
+		editIn(w, w.configs, name, w.config)
+	case 48, 49, 50:
+		w.failing = map[string]string{}
+		for _, url := range some(w, 2, w.jwksURL) {
+			w.failing[jwks.Options{URL: url, MaxAge: 10 * time.Minute}.ID()] = pick(w, "it is away", "it is odd")
+		}
 	case 0:
 		w.configure(name)
 	case 20:
@@ -243,6 +259,9 @@ func (w *world) route(meta metav1.ObjectMeta) *v1alpha1.GatewayRoute {
 		out.Spec.Rules[0].Name = "x"
 	}
 	out.Spec.TLS = pick(w, nil, w.tls())
+	if w.IntN(4) == 0 {
+		out.Spec.Filters = &v1alpha1.RouteFilters{JWT: w.jwt()}
+	}
 	return out
 }
 
@@ -278,12 +297,29 @@ func (w *world) rule() v1alpha1.Rule {
 		out.Filters = &v1alpha1.Filters{RequestHeaders: &v1alpha1.HeaderFilter{Add: []v1alpha1.Header{{Name: "x", Value: value}}}}
 	}
 	if w.IntN(4) == 0 {
+		out.Filters = &v1alpha1.Filters{RouteFilters: v1alpha1.RouteFilters{JWT: w.jwt()}}
+	}
+	if w.IntN(4) == 0 {
 		out.Limits = &v1alpha1.Limits{RequestBody: pick(w, nil, new(resource.MustParse("1Ki")), new(resource.MustParse("0")))}
 	}
 	if w.IntN(4) == 0 {
 		out.Timeouts = &v1alpha1.Timeouts{Request: pick(w, nil, new(v1alpha1.Duration("1s")), new(v1alpha1.Duration("soon")))}
 	}
 	return out
+}
+
+func (w *world) jwksURL() string {
+	return pick(w, "https://a.example.com/keys", "https://b.example.com/keys")
+}
+
+func (w *world) jwt() *v1alpha1.JWTFilter {
+	p := v1alpha1.JWTProvider{Name: "p", Issuer: "p"}
+	if w.IntN(2) == 0 {
+		p.RemoteJWKS = &v1alpha1.RemoteJWKS{URL: w.jwksURL()}
+	} else {
+		p.ConfigMap = &v1alpha1.JWTConfigMap{Name: fmt.Sprintf("o%d", w.IntN(3)), Key: pick(w, "keys", "other"), Format: v1alpha1.KeyFormatPEM}
+	}
+	return &v1alpha1.JWTFilter{Providers: []v1alpha1.JWTProvider{p}}
 }
 
 func (w *world) match() v1alpha1.Match {
@@ -398,6 +434,13 @@ var certificates = sync.OnceValue(func() []map[string][]byte {
 func (w *world) secret(meta metav1.ObjectMeta) *corev1.Secret {
 	meta.Generation = 0 // Secrets have none
 	return &corev1.Secret{ObjectMeta: meta, Data: pick(w, append(certificates(), nil)...)}
+}
+
+// config is a ConfigMap with keys, or with what are none.
+func (w *world) config(meta metav1.ObjectMeta) *corev1.ConfigMap {
+	meta.Generation = 0 // ConfigMaps have none
+	key := string(pick(w, certificates()...)[corev1.TLSCertKey])
+	return &corev1.ConfigMap{ObjectMeta: meta, Data: pick(w, nil, map[string]string{"keys": key}, map[string]string{"keys": key, "x": "y"}, map[string]string{"keys": "none"})}
 }
 
 func (w *world) grant(meta metav1.ObjectMeta) *gatewayv1beta1.ReferenceGrant {

@@ -51,8 +51,11 @@ type Definition struct {
 	// Inspect looks at the values that Check asked for, and says what keeps them from being used; nil where any value will do.
 	// The configuration is one that Check accepts. An Unusable error names the value.
 	Inspect func(config json.RawMessage, values Values) error
-	// Lingers says that the filter has something to do even on a rule that switches off the one of its route. It is built there
-	// with the route's configuration and "disabled": true, and names no Secrets then.
+	// Fetches are what the filter of a configuration, one that Check accepts, gets by itself; nil where it gets nothing. Values are
+	// those that Check asked for.
+	Fetches func(config json.RawMessage, values Values) []Fetch
+	// Lingers says that the filter has something to do even on a rule that switches off the one of its route, or has another in its
+	// place. It is built there with the route's configuration and "disabled": true, and names no Secrets then.
 	Lingers bool
 	// Build makes the filter. For what Check accepts it fails only if a Secret can't be had.
 	Build func(config json.RawMessage, env Env) (Filter, error)
@@ -93,6 +96,28 @@ func Inspecting[C any](d Definition, inspect func(C, Values) error) Definition {
 			return err
 		}
 		return inspect(c, values)
+	}
+	return d
+}
+
+// Fetch is something that a filter gets by itself, in the background, over and over again.
+type Fetch struct {
+	// ID tells it from all that is got from elsewhere, or in another way.
+	ID string
+	// What it is, in words: "the keys of provider login".
+	What string
+	// From is the URL.
+	From string
+}
+
+// Fetching returns d with the Fetches of configurations of type C, the one that d was defined with.
+func Fetching[C any](d Definition, fetches func(C, Values) []Fetch) Definition {
+	d.Fetches = func(raw json.RawMessage, values Values) []Fetch {
+		c, err := decode[C](raw)
+		if err != nil {
+			return nil // Check says why
+		}
+		return fetches(c, values)
 	}
 	return d
 }
@@ -164,7 +189,8 @@ type Chain struct {
 	Finishers []exchange.Finisher
 }
 
-// Chain builds the filters around last: the base filters if base is set, and the configured ones, in the registry's order.
+// Chain builds the filters around last: the base filters if base is set, and the configured ones, in the registry's order. Of several
+// of one name the first is outermost.
 func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last exchange.Handler) (Chain, error) {
 	for _, f := range configured {
 		if d, ok := r.Lookup(f.Name); !ok || d.Base {
@@ -173,26 +199,46 @@ func (r Registry) Chain(base bool, configured []snapshot.Filter, env Env, last e
 	}
 	c := Chain{Handler: last}
 	for _, d := range slices.Backward(r) {
-		i := slices.IndexFunc(configured, func(f snapshot.Filter) bool { return f.Name == d.Name })
-		if i < 0 && (!base || !d.Base) {
-			continue
+		var err error
+		switch own := named(configured, d.Name); {
+		case len(own) > 0:
+			for _, f := range slices.Backward(own) {
+				if err = c.add(d, f, env); err != nil {
+					break
+				}
+			}
+		case base && d.Base:
+			err = c.add(d, snapshot.Filter{}, env)
 		}
-		var config json.RawMessage
-		env.Clusters = nil
-		if i >= 0 {
-			config, env.Clusters = configured[i].Config, configured[i].Clusters
-		}
-		f, err := d.Build(config, env)
 		if err != nil {
 			return Chain{}, fmt.Errorf("filter %s: %w", d.Name, err)
-		}
-		c.Handler = f.Wrap(c.Handler)
-		if fin, ok := f.(exchange.Finisher); ok {
-			c.Finishers = append(c.Finishers, fin)
 		}
 	}
 	slices.Reverse(c.Finishers)
 	return c, nil
+}
+
+func named(filters []snapshot.Filter, name string) (out []snapshot.Filter) {
+	for _, f := range filters {
+		if f.Name == name {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// add puts a filter around the chain.
+func (c *Chain) add(d Definition, configured snapshot.Filter, env Env) error {
+	env.Clusters = configured.Clusters
+	f, err := d.Build(configured.Config, env)
+	if err != nil {
+		return err
+	}
+	c.Handler = f.Wrap(c.Handler)
+	if fin, ok := f.(exchange.Finisher); ok {
+		c.Finishers = append(c.Finishers, fin)
+	}
+	return nil
 }
 
 // BaseFinishers builds those of the base filters that want to learn how the exchanges of one route end.

@@ -31,6 +31,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"a flag that the chart counts on", "extraArgs: [--http-port=80]", "the chart counts on the default of --http-port"},
 		{"Secrets that are not read", "secrets: {access: none, clusterWide: true}", "secrets.access is none"},
 		{"namespaces of a cluster", "secrets: {clusterWide: true, namespaces: [a]}", "leave secrets.namespaces empty"},
+		{"ConfigMaps of a cluster", "configMaps: {clusterWide: true, namespaces: [a]}", "leave configMaps.namespaces empty"},
+		{"a URL in place of a host", "jwksHosts: ['https://keycloak.identity.svc']", "/jwksHosts/0"},
 		{"a watch that is not permitted", "secrets: {access: all}", "needs secrets.clusterWide"},
 		{"a budget of nothing", "podDisruptionBudget: {maxUnavailable: null}", "give maxUnavailable or minAvailable"},
 		{"more at least than at most", "autoscaling: {enabled: true, minReplicas: 4, maxReplicas: 3}", "autoscaling.minReplicas is more"},

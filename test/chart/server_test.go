@@ -59,7 +59,7 @@ func TestTheAPIServerAcceptsWhatIsRendered(t *testing.T) {
 	}{
 		{"by default", "", 0},
 		{"with everything", everything(t), 2},
-		{"in some namespaces", "watchNamespaces: [shop, blog]\nsecrets: {namespaces: [shop]}", 0},
+		{"in some namespaces", "watchNamespaces: [shop, blog]\nsecrets: {namespaces: [shop]}\nconfigMaps: {namespaces: [blog]}", 0},
 		{"with all Secrets", "secrets: {access: all, clusterWide: true}\nservice: {type: NodePort}", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestRolesInNamespacesAreAboutWhatIsInNamespaces(t *testing.T) {
 
 func TestWatchNamespacesPermitsNothingElsewhere(t *testing.T) {
 	ensureNamespaces(t, namespace, "shop", "blog", "other")
-	for _, o := range render(t, "fullnameOverride: watching\nwatchNamespaces: [shop, blog]\nsecrets: {namespaces: [shop]}") {
+	for _, o := range render(t, "fullnameOverride: watching\nwatchNamespaces: [shop, blog]\nsecrets: {namespaces: [shop]}\nconfigMaps: {namespaces: [blog]}") {
 		if o.GroupVersionKind().Group == "rbac.authorization.k8s.io" {
 			if err := apply(t, o); err != nil {
 				t.Fatal(err)
@@ -168,6 +168,8 @@ func TestWatchNamespacesPermitsNothingElsewhere(t *testing.T) {
 		{"list", "", "services", "", false},
 		{"get", "", "secrets", "shop", true},
 		{"get", "", "secrets", "blog", false},
+		{"watch", "", "configmaps", "blog", true},
+		{"get", "", "configmaps", "shop", false},
 		{"create", "coordination.k8s.io", "leases", namespace, true},
 		{"create", "coordination.k8s.io", "leases", "shop", false},
 	} {

@@ -128,6 +128,12 @@ var cases = []struct {
 		absent("ClusterRoleBinding/penstock-secrets"))},
 	{value: "secrets.namespaces", to: "[shop]", given: "watchNamespaces: [shop]", want: all(
 		is("RoleBinding/shop/penstock-secrets", "roleRef.kind", "Role"), exists("Role/shop/penstock-secrets"), absent("ClusterRole/penstock-secrets"))},
+	{value: "configMaps.clusterWide", to: "true", want: is("ClusterRoleBinding/penstock-configmaps", "roleRef.name", "penstock-configmaps")},
+	{value: "configMaps.namespaces", to: "[shop]", want: all(
+		is("RoleBinding/shop/penstock-configmaps", "roleRef.kind", "ClusterRole"), absent("ClusterRoleBinding/penstock-configmaps"), absent("RoleBinding/shop/penstock-secrets"))},
+	{value: "configMaps.namespaces", to: "[shop]", given: "watchNamespaces: [shop]", want: all(
+		is("RoleBinding/shop/penstock-configmaps", "roleRef.kind", "Role"), exists("Role/shop/penstock-configmaps"), absent("ClusterRole/penstock-configmaps"))},
+	{value: "jwksHosts", to: "[keycloak.identity.svc, '*.corp.example.com']", want: argument("--jwks-hosts=keycloak.identity.svc,*.corp.example.com")},
 	{value: "defaultCertificate", to: "edge/wildcard", want: argument("--default-certificate=edge/wildcard")},
 	{value: "trustedProxies", to: "[10.0.0.0/8, 'fd00::/8']", want: argument("--trusted-proxies=10.0.0.0/8,fd00::/8")},
 	{value: "proxyProtocolFrom", to: "[10.0.0.0/8]", want: argument("--proxy-protocol-from=10.0.0.0/8")},
@@ -221,7 +227,7 @@ var cases = []struct {
 	{value: "serviceAccount.name", to: "edge", want: all(
 		exists("ServiceAccount/edge"), is(deployment, pod+".serviceAccountName", "edge"), is("ClusterRoleBinding/penstock", "subjects.0.name", "edge"))},
 	{value: "serviceAccount.annotations", to: "{a: b}", want: is("ServiceAccount/penstock", "metadata.annotations", map[string]any{"a": "b"})},
-	{value: "rbac.create", to: "false", want: all(absent("ClusterRole/penstock"), absent("Role/penstock"), absent("ClusterRoleBinding/penstock"), absent("ClusterRole/penstock-secrets"))},
+	{value: "rbac.create", to: "false", want: all(absent("ClusterRole/penstock"), absent("Role/penstock"), absent("ClusterRoleBinding/penstock"), absent("ClusterRole/penstock-secrets"), absent("ClusterRole/penstock-configmaps"))},
 	{value: "networkPolicy.enabled", to: "true", want: all(
 		is(policy, "spec.ingress.0.from", nil), is(policy, "spec.ingress.0.ports", parseStatic("[{port: http}, {port: https}]")),
 		is(policy, "spec.ingress.2.from.0", parseStatic("{namespaceSelector: {}}")))},

@@ -37,7 +37,7 @@ func TestExamplesAreValidAndAccepted(t *testing.T) {
 					return
 				}
 				if !isForeign(decode(t, b.text)) {
-					accept(t, whole(t, b.text), secrets(t, d))
+					accept(t, whole(t, b.text), shown(t, d))
 				}
 			})
 		}
@@ -114,7 +114,7 @@ func complete(rule map[string]any) {
 }
 
 // accept checks object as standalone mode does, and that nothing about it is False.
-func accept(t *testing.T, object map[string]any, named []*corev1.Secret) {
+func accept(t *testing.T, object map[string]any, named file.Objects) {
 	t.Helper()
 	text, err := yaml.Marshal(object)
 	if err != nil {
@@ -126,7 +126,7 @@ func accept(t *testing.T, object map[string]any, named []*corev1.Secret) {
 	}
 	targets := targetsOf(objects.Policies)
 	objects.Routes = append(objects.Routes, targets...)
-	objects.Secrets = append(objects.Secrets, named...)
+	objects.Secrets, objects.ConfigMaps = append(objects.Secrets, named.Secrets...), named.ConfigMaps
 	_, statuses := translateExamples(objects)
 	if statuses.Len() != 1+len(targets) {
 		t.Fatalf("%d objects have a status, want the example's alone and those of %d targets", statuses.Len(), len(targets))
@@ -151,6 +151,7 @@ func translateExamples(objects file.Objects) (*snapshot.Snapshot, *radix.Tree[tr
 		Routes: objects.Routes, Ingresses: objects.Ingresses, Policies: objects.Policies, Grants: objects.Grants,
 		Services: append(services(objects.Routes), servicesOfIngresses(objects.Ingresses)...),
 		Secrets:  slices.Concat(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses), objects.Secrets),
+		ConfigMaps: objects.ConfigMaps,
 		Options:  translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
 }
@@ -170,16 +171,16 @@ func targetsOf(policies []*v1alpha1.RateLimitPolicy) (all []*v1alpha1.GatewayRou
 	return all
 }
 
-// secrets are those that a document shows, in blocks of their own.
-func secrets(t *testing.T, d document) (all []*corev1.Secret) {
+// shown are the Secrets and ConfigMaps that a document shows, in blocks of their own.
+func shown(t *testing.T, d document) (all file.Objects) {
 	t.Helper()
 	for _, b := range d.blocks {
-		if b.language == "yaml secret" {
+		if b.language == "yaml secret" || b.language == "yaml configmap" {
 			objects, problems := file.Load(write(t, b.text))
 			for _, p := range problems {
 				t.Error(p)
 			}
-			all = append(all, objects.Secrets...)
+			all.Secrets, all.ConfigMaps = append(all.Secrets, objects.Secrets...), append(all.ConfigMaps, objects.ConfigMaps...)
 		}
 	}
 	return all

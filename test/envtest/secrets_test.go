@@ -25,9 +25,15 @@ import (
 // permit lets Penstock read Secrets: those of a namespace, or all.
 func permit(t *testing.T, namespace string) *unstructured.Unstructured {
 	t.Helper()
-	path := "../../config/rbac/secrets/cluster.yaml"
+	return bind(t, "secrets", namespace)
+}
+
+// bind lets Penstock read secrets or configmaps: those of a namespace, or all.
+func bind(t *testing.T, resource, namespace string) *unstructured.Unstructured {
+	t.Helper()
+	path := "../../config/rbac/" + resource + "/cluster.yaml"
 	if namespace != "" {
-		path = "../../config/rbac/secrets/namespace.yaml"
+		path = "../../config/rbac/" + resource + "/namespace.yaml"
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -167,7 +173,7 @@ func TestSecretsAreNotReadWhereThatIsWanted(t *testing.T) {
 	permit(t, "")
 	route := newSecuredRoute(class, ns, "users")
 	create(t, newService(ns, "users"), newCertificate(ns, "users"), route)
-	asked := &secretRequests{}
+	asked := &valueRequests{resource: "/secrets"}
 	start(t, class, asked.record, func(o *controllers.Options) { o.Secrets = controllers.SecretsNone })
 	awaitRefused(t, route, "can't be read by this installation")
 	if values, metadata := asked.made(); len(values)+len(metadata) > 0 {
@@ -194,7 +200,7 @@ func TestValuesOfOtherSecretsAreNeverAskedFor(t *testing.T) {
 	route := newSecuredRoute(class, ns, "users")
 	other := newCertificate(ns, "other")
 	create(t, newService(ns, "users"), newCertificate(ns, "users"), other, newCertificate(newNamespace(t), "users"), route)
-	asked := &secretRequests{}
+	asked := &valueRequests{resource: "/secrets"}
 	r := start(t, class, asked.record)
 	awaitResolved(t, route)
 	update(t, other, func(s *corev1.Secret) { s.Data = testcert.Data("renewed") })
@@ -213,13 +219,14 @@ func TestValuesOfOtherSecretsAreNeverAskedFor(t *testing.T) {
 	}
 }
 
-// secretRequests are the requests for Secrets that a replica makes.
-type secretRequests struct {
+// valueRequests are the requests for a kind of objects that a replica makes.
+type valueRequests struct {
+	resource         string
 	mu               sync.Mutex
 	values, metadata []string
 }
 
-func (s *secretRequests) record(o *controllers.Options) {
+func (s *valueRequests) record(o *controllers.Options) {
 	o.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			s.note(r)
@@ -228,8 +235,8 @@ func (s *secretRequests) record(o *controllers.Options) {
 	})
 }
 
-func (s *secretRequests) note(r *http.Request) {
-	if !strings.Contains(r.URL.Path, "/secrets") {
+func (s *valueRequests) note(r *http.Request) {
+	if !strings.Contains(r.URL.Path, s.resource) {
 		return
 	}
 	s.mu.Lock()
@@ -242,7 +249,7 @@ func (s *secretRequests) note(r *http.Request) {
 }
 
 // made returns the paths, sorted.
-func (s *secretRequests) made() (values, metadata []string) {
+func (s *valueRequests) made() (values, metadata []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(slices.Values(s.values)), slices.Sorted(slices.Values(s.metadata))

@@ -18,7 +18,10 @@ import (
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers"
 	"github.com/penstock/penstock/proxy"
+	"github.com/penstock/penstock/proxy/filter/basicauth"
 	"github.com/penstock/penstock/proxy/filter/builtin"
+	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/limit"
@@ -45,8 +48,11 @@ func newDataPlane(t *testing.T, o *controllers.Options) dataPlane {
 	log := observe.NewAccessLog(io.Discard)
 	t.Cleanup(func() { log.Close() })
 	local := limit.NewLocal(1000, time.Now)
+	tokens := jwt.NewStore(slog.New(slog.DiscardHandler), jwks.Reach{Everywhere: true})
+	o.Fetching = tokens
 	o.Filters = builtin.Registry(builtin.Deps{
 		AccessLog: log, Requests: observe.NewRequests(0), Catalogue: catalogue, Decisions: observe.NewDecisions(),
+		Tokens: tokens, Passwords: basicauth.NewStore(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	})
 	g := proxy.New(proxy.Options{Filters: o.Filters, Log: slog.New(slog.DiscardHandler), Now: time.Now})

@@ -28,18 +28,19 @@ var floors = [][]string{
 
 // peers are the imports allowed within a floor, each for a reason.
 var peers = map[string][]string{
-	"proxy/http1":                      {"proxy/exchange"},               // the codec fills exchanges
-	"proxy/snapshot":                   {"proxy/radix"},                  // its lists
-	"proxy/live":                       {"proxy/snapshot"},               // endpoints arrive as plain data
-	"proxy/limit/sharing/mesh":         {"proxy/limit/sharing"},          // it carries its messages
-	"proxy/filter/jwt":                 {"proxy/filter/jwt/*"},           // its parts
-	"proxy/filter/jwt/jwks":            {"proxy/filter/jwt/jws"},         // key sets are made of keys
-	"proxy/filter/internal/credential": {"proxy/filter/internal/field"},  // the names of fields
-	"proxy/filter/internal/expression": {"proxy/filter/internal/shared"}, // what is compiled serves all who have it
-	"proxy/filter/internal/origin":     {"proxy/filter/internal/field"},  // the same
-	"controllers/translate":            {"controllers/status"},           // conditions are made in one place
-	"controllers":                      {"controllers/*"},                // the reconciler drives its parts
-	"controllers/publish":              {"controllers/replicas"},         // what is published depends on what replicas report
+	"proxy/http1":                      {"proxy/exchange"},                               // the codec fills exchanges
+	"proxy/snapshot":                   {"proxy/radix"},                                  // its lists
+	"proxy/live":                       {"proxy/snapshot"},                               // endpoints arrive as plain data
+	"proxy/limit/sharing/mesh":         {"proxy/limit/sharing"},                          // it carries its messages
+	"proxy/filter/jwt":                 {"proxy/filter/jwt/*"},                           // its parts
+	"proxy/filter/jwt/jwks":            {"proxy/filter/jwt/jws"},                         // key sets are made of keys
+	"proxy/filter/internal/credential": {"proxy/filter/internal/field", "proxy/observe"}, // the names of fields, and what is counted
+	"proxy/filter/internal/expression": {"proxy/filter/internal/shared"},                 // what is compiled serves all who have it
+	"proxy/filter/internal/filtertest": {"proxy/filter"},                                 // tests build filters
+	"proxy/filter/internal/origin":     {"proxy/filter/internal/field"},                  // the names of fields
+	"controllers/translate":            {"controllers/status"},                           // conditions are made in one place
+	"controllers":                      {"controllers/*"},                                // the reconciler drives its parts
+	"controllers/publish":              {"controllers/replicas"},                         // what is published depends on what replicas report
 }
 
 type listed struct {

@@ -217,6 +217,12 @@ func (l *lines) String() string {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
+	within(t, patience, what, done)
+}
+
+// within is eventually for what takes longer.
+func within(t *testing.T, patience time.Duration, what string, done func() bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)

@@ -72,6 +72,7 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- with .Values.watchNamespaces }}{{ $args = append $args (printf "--namespaces=%s" (join "," .)) }}{{ end }}
 {{- $args = append $args (printf "--secrets=%s" .Values.secrets.access) }}
 {{- with .Values.defaultCertificate }}{{ $args = append $args (printf "--default-certificate=%s" .) }}{{ end }}
+{{- with .Values.jwksHosts }}{{ $args = append $args (printf "--jwks-hosts=%s" (join "," .)) }}{{ end }}
 {{- with .Values.trustedProxies }}{{ $args = append $args (printf "--trusted-proxies=%s" (join "," .)) }}{{ end }}
 {{- with .Values.proxyProtocolFrom }}{{ $args = append $args (printf "--proxy-protocol-from=%s" (join "," .)) }}{{ end }}
 {{- with .Values.rateLimit.redis.url }}{{ $args = append $args (printf "--rate-limit-store=%s" .) }}{{ end }}
@@ -94,7 +95,7 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{/* What one value alone can't show to be wrong. */}}
 {{- define "penstock.validate" -}}
 {{- $set := dict
-  "--class" "className" "--ingress" "ingress.enabled" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate"
+  "--class" "className" "--ingress" "ingress.enabled" "--namespaces" "watchNamespaces" "--secrets" "secrets.access" "--default-certificate" "defaultCertificate" "--jwks-hosts" "jwksHosts"
   "--trusted-proxies" "trustedProxies" "--proxy-protocol-from" "proxyProtocolFrom" "--https-redirect-port" "service.ports.https.port"
   "--log-level" "logLevel" "--access-log" "accessLog" "--drain-delay" "drain.delaySeconds" "--drain-timeout" "drain.timeoutSeconds"
   "--state-dir" "state.enabled" "--host-permissions" "hostPermissions" "--rate-limit-store" "rateLimit.redis.url"
@@ -116,6 +117,11 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- end }}
 {{- if and (eq .access "all") (not $.Values.watchNamespaces) (not .clusterWide) }}
 {{- fail "secrets.access is all: that watches the Secrets of the whole cluster and needs secrets.clusterWide, unless there are watchNamespaces" }}
+{{- end }}
+{{- end }}
+{{- with .Values.configMaps }}
+{{- if and .clusterWide .namespaces }}
+{{- fail "configMaps.clusterWide permits all namespaces: leave configMaps.namespaces empty" }}
 {{- end }}
 {{- end }}
 {{- with .Values.rateLimit.redis }}

@@ -5,7 +5,7 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
-	"github.com/penstock/penstock/proxy/filter/internal/field"
+	"github.com/penstock/penstock/proxy/observe"
 )
 
 // Name is the filter's name.
@@ -14,10 +14,9 @@ const Name = "apiKey"
 // challenge names no registered scheme: there is none for API keys.
 const challenge = "ApiKey"
 
-// Definition is the filter.
-var Definition = define()
-
-func define() filter.Definition {
+// Definition is the filter. It counts into decisions.
+func Definition(decisions *observe.Decisions) filter.Definition {
+	build := func(c Config, env filter.Env) (filter.Filter, error) { return newFilter(&c, env, decisions) }
 	d := filter.Define(Name, build, refs)
 	d.Lingers = true
 	return filter.Inspecting(d, func(c Config, values filter.Values) error {
@@ -30,66 +29,40 @@ func define() filter.Definition {
 }
 
 type apiKey struct {
-	*Config
-	keys   *keys
-	finder *credential.Finder
-	// headers are those that only the filter sets.
-	headers []string
+	credential.Check
+	keys *keys
+	// header tells the backend the name of the client; empty: nothing does.
+	header string
 }
 
 var _ filter.Filter = (*apiKey)(nil)
 
-func build(c Config, env filter.Env) (filter.Filter, error) {
-	f := &apiKey{Config: &c}
+func newFilter(c *Config, env filter.Env, decisions *observe.Decisions) (filter.Filter, error) {
+	f := &apiKey{header: c.ClientHeader}
 	if c.ClientHeader != "" {
-		f.headers = []string{c.ClientHeader}
+		f.Headers = []string{c.ClientHeader}
 	}
 	if c.Disabled {
 		return f, nil
 	}
-	if len(c.From) == 0 {
-		c.From = defaultFrom
+	f.Check = credential.Check{
+		Finder: credential.NewFinder(c.from()), Optional: c.Optional, Forward: c.Forward, Headers: f.Headers,
+		Identify: f.identify, Challenge: func(x *exchange.Exchange, _ error) { credential.Challenge(x, challenge) },
+		Outcomes: credential.Count(decisions, Name),
 	}
-	f.finder = credential.NewFinder(c.From)
 	var err error
 	f.keys, err = readKeys(env.Secret, c.ref())
 	return f, err
 }
 
-// Wrap returns a handler that says who the client is, or refuses the request.
-func (f *apiKey) Wrap(next exchange.Handler) exchange.Handler {
-	return exchange.HandlerFunc(func(x *exchange.Exchange) error {
-		field.DropAlike(&x.Request.Head, f.headers)
-		if !f.Disabled {
-			if err := f.identify(x); err != nil {
-				credential.Challenge(x, challenge)
-				return err
-			}
-		}
-		return next.Serve(x)
-	})
-}
-
-func (f *apiKey) identify(x *exchange.Exchange) error {
-	key, found, err := f.finder.Find(x)
-	switch {
-	case err != nil:
-		return err
-	case !found && f.Optional:
-		return nil
-	case !found:
-		return credential.ErrRequired
-	}
+func (f *apiKey) identify(x *exchange.Exchange, key string) error {
 	name := f.keys.find(key)
 	if name == "" {
 		return credential.ErrInvalid
 	}
 	x.Subject.Kind, x.Subject.ID, x.Subject.Issuer, x.Subject.Client = exchange.ByAPIKey, name, "", name
-	if !f.Forward {
-		f.finder.Strip(x)
-	}
-	if f.ClientHeader != "" {
-		x.Request.Head.Add(f.ClientHeader, name)
+	if f.header != "" {
+		x.Request.Head.Add(f.header, name)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ const (
 func handler(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
 	value := snapshot.MarshalEntries(map[string][]byte{"acme": []byte(acme + "\n"), "globex": []byte(globex)})
-	f, err := Definition.Build(json.RawMessage(config), filter.Env{Secret: func(ref snapshot.Ref) ([]byte, error) {
+	f, err := Definition(nil).Build(json.RawMessage(config), filter.Env{Secret: func(ref snapshot.Ref) ([]byte, error) {
 		if ref != (snapshot.Ref{Name: "partners"}) {
 			tb.Errorf("asks for %s", ref)
 		}
@@ -114,7 +114,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		for name, key := range c.entries {
 			entries[name] = []byte(key)
 		}
-		err := Definition.Inspect(json.RawMessage(`{"secretName": "partners"}`), func(snapshot.Ref) ([]byte, error) { return snapshot.MarshalEntries(entries), nil })
+		err := Definition(nil).Inspect(json.RawMessage(`{"secretName": "partners"}`), func(snapshot.Ref) ([]byte, error) { return snapshot.MarshalEntries(entries), nil })
 		var bad *filter.Unusable
 		if !errors.As(err, &bad) {
 			t.Fatalf("%s: %v", name, err)

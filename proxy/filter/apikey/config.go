@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
-	"github.com/penstock/penstock/proxy/filter/internal/field"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -35,10 +34,17 @@ func (c *Config) Validate() error {
 	if c.ClientHeader == "" {
 		return nil
 	}
-	if err := field.Editable(c.ClientHeader); err != nil {
+	if err := credential.ValidateHeader(c.ClientHeader, c.from()); err != nil {
 		return fmt.Errorf("clientHeader: %w", err)
 	}
 	return nil
+}
+
+func (c *Config) from() []credential.Source {
+	if len(c.From) == 0 {
+		return defaultFrom
+	}
+	return c.From
 }
 
 // ref names all values of the Secret.

@@ -1,28 +1,20 @@
 package authorization_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/authorization"
+	"github.com/penstock/penstock/proxy/filter/internal/filtertest"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
-	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 func build(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
-	registry := filter.Registry{authorization.Definition(observe.NewDecisions())}
-	chain, err := registry.Chain(false, []snapshot.Filter{{Name: authorization.Name, Config: json.RawMessage(config)}}, filter.Env{}, last)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return chain.Handler
+	return filtertest.Wrap(tb, authorization.Definition(observe.NewDecisions()), config, last)
 }
 
 const token = `{"sub": "42", "admin": true, "level": 3, "ratio": 0.5, "roles": ["read", "write", 7], "org": {"id": "acme"}, "https://example.com/tier": "gold", "none": null}`
@@ -139,8 +131,7 @@ func TestWithoutIdentityThereIsNothingToGoBy(t *testing.T) {
 }
 
 func TestConfigurationsAreValidated(t *testing.T) {
-	registry := filter.Registry{authorization.Definition(nil)}
-	for name, tt := range map[string]struct{ config, want string }{
+	filtertest.Validate(t, authorization.Definition(nil), map[string]filtertest.Validation{
 		"a rule":                  {`{"rules": [{"scopes": ["a"]}]}`, ""},
 		"no rules":                {`{"rules": []}`, "rules: it is empty"},
 		"a rule that is empty":    {`{"rules": [{"methods": ["GET"]}, {"action": "Deny"}]}`, "rules[1].methods, clientCIDRs"},
@@ -154,14 +145,7 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"an expression":           {`{"rules": [{"expression": "request.path"}]}`, "rules[0].expression: it is of type string"},
 		"an expression's cost":    {`{"rules": [{"expression": "claims.a.all(a, claims.a.all(b, a == b))"}]}`, "rules[0].expression: it could cost"},
 		"an unknown field":        {`{"rules": [{"headers": []}]}`, "unknown field"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := registry.Check(snapshot.Filter{Name: authorization.Name, Config: json.RawMessage(tt.config)})
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("error %v, want %q", err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 var nothing = exchange.HandlerFunc(func(*exchange.Exchange) error { return nil })

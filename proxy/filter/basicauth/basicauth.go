@@ -4,20 +4,19 @@ package basicauth
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
-	"github.com/penstock/penstock/proxy/filter/internal/field"
+	"github.com/penstock/penstock/proxy/observe"
 )
 
 // Name is the filter's name.
 const Name = "basicAuth"
 
-// Definition is the filter, with its users in a store, which may be nil where none is built.
-func Definition(store *Store) filter.Definition {
-	build := func(c Config, env filter.Env) (filter.Filter, error) { return newFilter(c, env, store) }
+// Definition is the filter, with its users in a store, which may be nil where none is built. It counts into decisions.
+func Definition(store *Store, decisions *observe.Decisions) filter.Definition {
+	build := func(c Config, env filter.Env) (filter.Filter, error) { return newFilter(&c, env, store, decisions) }
 	d := filter.Define(Name, build, refs)
 	d.Lingers = true
 	return filter.Inspecting(d, func(c Config, values filter.Values) error {
@@ -43,71 +42,50 @@ func (c *Config) file(values filter.Values, parse func([]byte) (*users, error)) 
 }
 
 type basicAuth struct {
-	*Config
-	store     *Store
-	users     *users
-	challenge string
-	// headers are those that only the filter sets.
-	headers []string
+	credential.Check
+	store *Store
+	users *users
+	// header tells the backend the name of the user; empty: nothing does.
+	header string
 }
-
-var _ filter.Filter = (*basicAuth)(nil)
 
 // encoding takes no other text for the same bytes.
 var encoding = base64.StdEncoding.Strict()
 
-// finder finds what stands behind the scheme Basic.
-var finder = credential.NewFinder([]credential.Source{{Header: "Authorization", Scheme: "Basic"}})
+// from is behind the scheme Basic.
+var from = []credential.Source{{Header: "Authorization", Scheme: "Basic"}}
 
-func newFilter(c Config, env filter.Env, store *Store) (filter.Filter, error) {
-	f := &basicAuth{Config: &c, store: store, challenge: c.challenge()}
+var finder = credential.NewFinder(from)
+
+var _ filter.Filter = (*basicAuth)(nil)
+
+func newFilter(c *Config, env filter.Env, store *Store, decisions *observe.Decisions) (filter.Filter, error) {
+	f := &basicAuth{store: store, header: c.UserHeader}
 	if c.UserHeader != "" {
-		f.headers = []string{c.UserHeader}
+		f.Headers = []string{c.UserHeader}
 	}
 	if c.Disabled {
 		return f, nil
+	}
+	challenge := c.challenge()
+	f.Check = credential.Check{
+		Finder: finder, Optional: c.Optional, Forward: c.Forward, Headers: f.Headers,
+		Identify: f.identify, Challenge: func(x *exchange.Exchange, _ error) { credential.Challenge(x, challenge) },
+		Outcomes: credential.Count(decisions, Name),
 	}
 	var err error
 	f.users, err = c.file(env.Secret, store.usersOf)
 	return f, err
 }
 
-// Wrap returns a handler that says who the user is, or refuses the request.
-func (f *basicAuth) Wrap(next exchange.Handler) exchange.Handler {
-	return exchange.HandlerFunc(func(x *exchange.Exchange) error {
-		field.DropAlike(&x.Request.Head, f.headers)
-		if !f.Disabled {
-			if err := f.identify(x); err != nil {
-				if !errors.Is(err, errBusy) {
-					credential.Challenge(x, f.challenge)
-				}
-				return err
-			}
-		}
-		return next.Serve(x)
-	})
-}
-
-func (f *basicAuth) identify(x *exchange.Exchange) error {
-	text, found, err := finder.Find(x)
-	switch {
-	case err != nil:
-		return err
-	case !found && f.Optional:
-		return nil
-	case !found:
-		return credential.ErrRequired
-	}
+func (f *basicAuth) identify(x *exchange.Exchange, text string) error {
 	known, err := f.look(x, text)
 	if err != nil {
 		return err
 	}
 	x.Subject.Kind, x.Subject.ID, x.Subject.Issuer = exchange.ByPassword, known.name, ""
-	if !f.Forward {
-		finder.Strip(x)
-	}
-	if f.UserHeader != "" {
-		x.Request.Head.Add(f.UserHeader, known.name)
+	if f.header != "" {
+		x.Request.Head.Add(f.header, known.name)
 	}
 	return nil
 }

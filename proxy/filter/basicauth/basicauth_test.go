@@ -36,7 +36,7 @@ func bcryptOf(tb testing.TB, cost int) string {
 
 func build(tb testing.TB, store *Store, config, file string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
-	f, err := Definition(store).Build(json.RawMessage(config), filter.Env{Secret: func(ref snapshot.Ref) ([]byte, error) {
+	f, err := Definition(store, nil).Build(json.RawMessage(config), filter.Env{Secret: func(ref snapshot.Ref) ([]byte, error) {
 		if ref.Name != "staff" || ref.Key != ".htpasswd" {
 			tb.Errorf("asks for %s", ref)
 		}
@@ -125,7 +125,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		"no user":         {"# nobody\n", "no user"},
 		"no colon":        {"hunter2", "line 1: no name and hash"},
 	} {
-		err := Definition(nil).Inspect(json.RawMessage(`{"secretName": "staff"}`), func(snapshot.Ref) ([]byte, error) { return []byte(c.file), nil })
+		err := Definition(nil, nil).Inspect(json.RawMessage(`{"secretName": "staff"}`), func(snapshot.Ref) ([]byte, error) { return []byte(c.file), nil })
 		var bad *filter.Unusable
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/penstock/penstock/proxy/filter/internal/credential"
 	"github.com/penstock/penstock/proxy/filter/internal/field"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -41,7 +42,7 @@ func (c *Config) Validate() error {
 	if c.UserHeader == "" {
 		return nil
 	}
-	if err := field.Editable(c.UserHeader); err != nil {
+	if err := credential.ValidateHeader(c.UserHeader, from); err != nil {
 		return fmt.Errorf("userHeader: %w", err)
 	}
 	return nil

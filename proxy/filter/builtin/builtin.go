@@ -63,9 +63,9 @@ func Registry(d Deps) filter.Registry {
 		cors.Definition(d.Decisions),                   // before identity: a preflight has none, and pages must be able to read why they were refused
 		ratelimit.Definition(d.RateLimits),             // before the costly checks, which it protects; whom addresses keep out takes nothing from the limits
 		csrf.Definition(d.Decisions),                   // before identity: what is forged needs no look at its credentials
-		apikey.Definition,                              // before all that a rule does, redirect and direct response too: they are for those who may
-		jwt.Definition(d.Tokens),                       // inside of the cheaper check, so that a bad API key makes no work for it
-		basicauth.Definition(d.Passwords),              // last of these, since hashing costs most
+		apikey.Definition(d.Decisions),                 // before all that a rule does, redirect and direct response too: they are for those who may
+		jwt.Definition(d.Tokens, d.Decisions),          // inside of the cheaper check, so that a bad API key makes no work for it
+		basicauth.Definition(d.Passwords, d.Decisions), // last of these, since hashing costs most
 		extauth.Definition(d.Decisions, d.AuthClients), // the last to say who it is: it costs a round trip, and may see what the others found
 		authorization.Definition(d.Decisions),          // once all is known of who it is, and before anything is done
 		ratelimit.Identity(d.RateLimits),               // behind what identifies: its keys say who asks; what is refused anyway takes nothing

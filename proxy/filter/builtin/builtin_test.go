@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/proxy/filter/builtin"
 	"github.com/penstock/penstock/proxy/filter/extauth"
 	"github.com/penstock/penstock/proxy/filter/jwt"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/i18n"
 	"github.com/penstock/penstock/proxy/limit"
@@ -36,7 +37,7 @@ func newDeps(tb testing.TB, log io.Writer) builtin.Deps {
 	local := limit.NewLocal(1000, time.Now)
 	d := builtin.Deps{
 		AccessLog: observe.NewAccessLog(log), Requests: observe.NewRequests(0), Catalogue: catalogue,
-		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), nil), Passwords: basicauth.NewStore(),
+		Tokens: jwt.NewStore(slog.New(slog.DiscardHandler), jwks.Reach{}), Passwords: basicauth.NewStore(),
 		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	}

@@ -1,27 +1,19 @@
 package cors_test
 
 import (
-	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/cors"
+	"github.com/penstock/penstock/proxy/filter/internal/filtertest"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
-	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 func build(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
-	registry := filter.Registry{cors.Definition(observe.NewDecisions())}
-	chain, err := registry.Chain(false, []snapshot.Filter{{Name: cors.Name, Config: json.RawMessage(config)}}, filter.Env{}, last)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return chain.Handler
+	return filtertest.Wrap(tb, cors.Definition(observe.NewDecisions()), config, last)
 }
 
 const (
@@ -129,8 +121,7 @@ func TestFailuresCanBeReadToo(t *testing.T) {
 }
 
 func TestConfigurationsAreValidated(t *testing.T) {
-	registry := filter.Registry{cors.Definition(nil)}
-	for name, tt := range map[string]struct{ config, want string }{
+	filtertest.Validate(t, cors.Definition(nil), map[string]filtertest.Validation{
 		"all that there is":           {full, ""},
 		"anyone":                      {anyone, ""},
 		"no origin":                   {`{}`, "allowOrigins: it is empty"},
@@ -146,14 +137,7 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"a fraction of a second":      {`{"allowOrigins": ["*"], "maxAge": "1500ms"}`, "maxAge"},
 		"no duration":                 {`{"allowOrigins": ["*"], "maxAge": "10"}`, "duration"},
 		"an unknown field":            {`{"origins": []}`, "unknown field"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := registry.Check(snapshot.Filter{Name: cors.Name, Config: json.RawMessage(tt.config)})
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("error %v, want %q", err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 // answer is what a backend may say of other origins.

@@ -1,7 +1,6 @@
 package csrf_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -9,23 +8,17 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/csrf"
+	"github.com/penstock/penstock/proxy/filter/internal/filtertest"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
-	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 const config = `{"trustedOrigins": ["https://pay.example.net", "https://*.example.org"]}`
 
 func build(tb testing.TB, last exchange.Handler) exchange.Handler {
 	tb.Helper()
-	registry := filter.Registry{csrf.Definition(observe.NewDecisions())}
-	chain, err := registry.Chain(false, []snapshot.Filter{{Name: csrf.Name, Config: json.RawMessage(config)}}, filter.Env{}, last)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return chain.Handler
+	return filtertest.Wrap(tb, csrf.Definition(observe.NewDecisions()), config, last)
 }
 
 // cases are requests to shop.example.com.
@@ -109,20 +102,12 @@ func TestNetHTTPAgrees(t *testing.T) {
 }
 
 func TestConfigurationsAreValidated(t *testing.T) {
-	registry := filter.Registry{csrf.Definition(nil)}
-	for name, tt := range map[string]struct{ config, want string }{
+	filtertest.Validate(t, csrf.Definition(nil), map[string]filtertest.Validation{
 		"nothing":          {`{}`, ""},
 		"origins":          {config, ""},
 		"any origin":       {`{"trustedOrigins": ["https://a", "*"]}`, `trustedOrigins[1]: "*" is no origin`},
 		"an unknown field": {`{"tokens": true}`, "unknown field"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := registry.Check(snapshot.Filter{Name: csrf.Name, Config: json.RawMessage(tt.config)})
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("error %v, want %q", err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 var nothing = exchange.HandlerFunc(func(*exchange.Exchange) error { return nil })

@@ -1,28 +1,20 @@
 package ipaccess_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/penstock/penstock/proxy/exchange"
-	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/internal/filtertest"
 	"github.com/penstock/penstock/proxy/filter/ipaccess"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
-	"github.com/penstock/penstock/proxy/snapshot"
 )
 
 func build(tb testing.TB, config string, last exchange.Handler) exchange.Handler {
 	tb.Helper()
-	registry := filter.Registry{ipaccess.Definition(observe.NewDecisions())}
-	chain, err := registry.Chain(false, []snapshot.Filter{{Name: ipaccess.Name, Config: json.RawMessage(config)}}, filter.Env{}, last)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return chain.Handler
+	return filtertest.Wrap(tb, ipaccess.Definition(observe.NewDecisions()), config, last)
 }
 
 func TestClientsAreServedByTheirAddress(t *testing.T) {
@@ -65,8 +57,7 @@ func TestClientsAreServedByTheirAddress(t *testing.T) {
 }
 
 func TestConfigurationsAreValidated(t *testing.T) {
-	registry := filter.Registry{ipaccess.Definition(nil)}
-	for name, tt := range map[string]struct{ config, want string }{
+	filtertest.Validate(t, ipaccess.Definition(nil), map[string]filtertest.Validation{
 		"both":                {`{"allow": ["0.0.0.0/0"], "deny": ["::/0"]}`, ""},
 		"nothing":             {`{}`, "at least one of"},
 		"empty lists":         {`{"allow": [], "deny": []}`, "at least one of"},
@@ -74,14 +65,7 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"bits beyond":         {`{"deny": ["10.0.0.1/8"]}`, "deny[0]: "},
 		"an unknown field":    {`{"block": []}`, "unknown field"},
 		"a list of something": {`{"allow": [1]}`, "allow"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := registry.Check(snapshot.Filter{Name: ipaccess.Name, Config: json.RawMessage(tt.config)})
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("error %v, want %q", err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 // nothing answers at no cost.

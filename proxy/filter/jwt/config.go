@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
-	"github.com/penstock/penstock/proxy/filter/internal/field"
 	"github.com/penstock/penstock/proxy/filter/jwt/jws"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -24,7 +23,7 @@ type Config struct {
 	ClaimsToHeaders []ClaimToHeader     `json:"claimsToHeaders,omitempty"`
 }
 
-// Provider issues tokens. Exactly one of RemoteJWKS and Secret is set.
+// Provider issues tokens. Exactly one of RemoteJWKS, Secret and ConfigMap is set.
 type Provider struct {
 	Name string `json:"name"`
 	// Issuer is the claim iss of its tokens.
@@ -39,7 +38,9 @@ type Provider struct {
 	// ClockSkew is how far clocks may differ, as a duration; empty: 30 s.
 	ClockSkew  string      `json:"clockSkew,omitempty"`
 	RemoteJWKS *RemoteJWKS `json:"remoteJWKS,omitempty"`
-	Secret     *SecretKeys `json:"secret,omitempty"`
+	Secret     *Keys       `json:"secret,omitempty"`
+	// ConfigMap has no symmetric keys.
+	ConfigMap *Keys `json:"configMap,omitempty"`
 }
 
 // RequiredClaim is one that a token has to have, with one of Values, if there are any; of a list, one item has to be among them.
@@ -67,8 +68,8 @@ const (
 	SharedSecret Format = "SharedSecret"
 )
 
-// SecretKeys are keys that a Secret has.
-type SecretKeys struct {
+// Keys are keys that a Secret or ConfigMap has.
+type Keys struct {
 	Name   string `json:"name"`
 	Key    string `json:"key"`
 	Format Format `json:"format"`
@@ -89,6 +90,13 @@ const (
 
 var defaultFrom = []credential.Source{{Header: "Authorization", Scheme: "Bearer"}}
 
+func (c *Config) from() []credential.Source {
+	if len(c.From) == 0 {
+		return defaultFrom
+	}
+	return c.From
+}
+
 // Validate checks what types can't.
 func (c *Config) Validate() error {
 	if len(c.Providers) == 0 && !c.Disabled {
@@ -106,7 +114,7 @@ func (c *Config) Validate() error {
 		issuers[p.Issuer] = true
 	}
 	for i, h := range c.ClaimsToHeaders {
-		if err := field.Editable(h.Header); err != nil {
+		if err := credential.ValidateHeader(h.Header, c.from()); err != nil {
 			return fmt.Errorf("claimsToHeaders[%d].header: %w", i, err)
 		}
 	}
@@ -126,13 +134,22 @@ func (p *Provider) validate() error {
 		return fmt.Errorf("clockSkew: %q is no duration of at most %v", p.ClockSkew, maxSkew)
 	}
 	switch {
-	case (p.RemoteJWKS != nil) == (p.Secret != nil):
-		return errors.New("remoteJWKS, secret: exactly one must be set")
-	case p.RemoteJWKS != nil:
+	case p.RemoteJWKS != nil && p.Secret == nil && p.ConfigMap == nil:
 		return p.RemoteJWKS.validate()
+	case p.Secret != nil && p.RemoteJWKS == nil && p.ConfigMap == nil:
+		return p.Secret.validate("secret")
+	case p.ConfigMap != nil && p.RemoteJWKS == nil && p.Secret == nil:
+		if p.ConfigMap.Format == SharedSecret {
+			return errors.New("configMap.format: a shared secret belongs into a Secret")
+		}
+		return p.ConfigMap.validate("configMap")
 	}
-	if f := p.Secret.Format; f != JWKS && f != PEM && f != SharedSecret {
-		return fmt.Errorf("secret.format: %q is not known", f)
+	return errors.New("remoteJWKS, secret, configMap: exactly one must be set")
+}
+
+func (k *Keys) validate(at string) error {
+	if f := k.Format; f != JWKS && f != PEM && f != SharedSecret {
+		return fmt.Errorf("%s.format: %q is not known", at, f)
 	}
 	return nil
 }
@@ -160,6 +177,8 @@ func (p *Provider) ref() (snapshot.Ref, bool) {
 	switch {
 	case p.Secret != nil:
 		return snapshot.Ref{Name: p.Secret.Name, Key: p.Secret.Key}, true
+	case p.ConfigMap != nil:
+		return snapshot.Ref{Kind: snapshot.InConfigMap, Name: p.ConfigMap.Name, Key: p.ConfigMap.Key}, true
 	case p.RemoteJWKS.CASecretName != "":
 		return snapshot.Ref{Name: p.RemoteJWKS.CASecretName, Key: caKey}, true
 	}

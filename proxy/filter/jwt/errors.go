@@ -45,7 +45,12 @@ var (
 )
 
 // refuse returns the answer to a token that something is wrong with.
-func refuse(cause error) error { return refusals[cause] }
+func refuse(cause error) error {
+	if known := refusals[cause]; known != nil {
+		return known
+	}
+	return credential.ErrInvalid.With(cause)
+}
 
 // insufficient is errInsufficient with the challenge that tells what a token needs.
 type insufficient struct{ challenge string }
@@ -65,8 +70,6 @@ func challenge(x *exchange.Exchange, err error) {
 		text = "Bearer"
 	case errors.Is(err, credential.ErrAmbiguous):
 		text = `Bearer error="invalid_request"`
-	case errors.Is(err, errUnavailable):
-		return
 	}
 	credential.Challenge(x, text)
 }

@@ -5,18 +5,19 @@ import (
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
-	"github.com/penstock/penstock/proxy/filter/internal/field"
+	"github.com/penstock/penstock/proxy/observe"
 )
 
 // Name is the filter's name.
 const Name = "jwt"
 
-// Definition is the filter, with what it knows in a store, which may be nil where none is built.
-func Definition(store *Store) filter.Definition {
-	build := func(c Config, env filter.Env) (filter.Filter, error) { return newFilter(c, env, store) }
+// Definition is the filter, with what it knows in a store, which may be nil where none is built. It counts into decisions.
+func Definition(store *Store, decisions *observe.Decisions) filter.Definition {
+	build := func(c Config, env filter.Env) (filter.Filter, error) { return newFilter(&c, env, store, decisions) }
 	d := filter.Define(Name, build, refs)
 	d.Lingers = true
-	return filter.Inspecting(d, inspect)
+	d = filter.Inspecting(d, inspect)
+	return filter.Fetching(d, fetches)
 }
 
 func inspect(c Config, values filter.Values) error {
@@ -31,54 +32,46 @@ func inspect(c Config, values filter.Values) error {
 	return nil
 }
 
+// fetches are the keys that providers publish.
+func fetches(c Config, values filter.Values) (out []filter.Fetch) {
+	if c.Disabled {
+		return nil
+	}
+	for i := range c.Providers {
+		p := &c.Providers[i]
+		if p.RemoteJWKS == nil {
+			continue
+		}
+		// What can't be read is what Inspect is for.
+		if _, ca, err := p.read(values); err == nil {
+			out = append(out, filter.Fetch{ID: p.options(ca).ID(), What: "the keys of provider " + p.Name, From: p.RemoteJWKS.URL})
+		}
+	}
+	return out
+}
+
 type jwt struct {
-	*Config
+	credential.Check
 	verifier *verifier
-	finder   *credential.Finder
-	// headers are those that only the filter sets.
-	headers []string
 }
 
 var _ filter.Filter = (*jwt)(nil)
 
-func newFilter(c Config, env filter.Env, store *Store) (filter.Filter, error) {
-	f := &jwt{Config: &c, headers: c.headers()}
-	if c.Disabled {
+func newFilter(c *Config, env filter.Env, store *Store, decisions *observe.Decisions) (filter.Filter, error) {
+	f := &jwt{}
+	if f.Headers = c.headers(); c.Disabled {
 		return f, nil
 	}
-	if len(c.From) == 0 {
-		c.From = defaultFrom
+	f.Check = credential.Check{
+		Finder: credential.NewFinder(c.from()), Optional: c.Optional, Forward: c.Forward, Headers: f.Headers,
+		Identify: f.identify, Challenge: challenge, Outcomes: credential.Count(decisions, Name),
 	}
-	f.finder = credential.NewFinder(c.From)
 	var err error
-	f.verifier, err = store.verifier(&c, env.Secret)
+	f.verifier, err = store.verifier(c, env.Secret)
 	return f, err
 }
 
-// Wrap returns a handler that says who the user is, or refuses the request.
-func (f *jwt) Wrap(next exchange.Handler) exchange.Handler {
-	return exchange.HandlerFunc(func(x *exchange.Exchange) error {
-		field.DropAlike(&x.Request.Head, f.headers)
-		if !f.Disabled {
-			if err := f.identify(x); err != nil {
-				challenge(x, err)
-				return err
-			}
-		}
-		return next.Serve(x)
-	})
-}
-
-func (f *jwt) identify(x *exchange.Exchange) error {
-	token, found, err := f.finder.Find(x)
-	switch {
-	case err != nil:
-		return err
-	case !found && f.Optional:
-		return nil
-	case !found:
-		return credential.ErrRequired
-	}
+func (f *jwt) identify(x *exchange.Exchange, token string) error {
 	v, err := f.verifier.verify(x, token)
 	if err != nil {
 		return err
@@ -86,12 +79,9 @@ func (f *jwt) identify(x *exchange.Exchange) error {
 	client := x.Subject.Client
 	x.Subject = v.subject
 	x.Subject.Client = client
-	if !f.Forward {
-		f.finder.Strip(x)
-	}
 	for i, value := range v.headers {
 		if value != nil {
-			x.Request.Head.Add(f.headers[i], *value)
+			x.Request.Head.Add(f.Headers[i], *value)
 		}
 	}
 	return nil

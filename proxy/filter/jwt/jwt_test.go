@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,11 +21,14 @@ import (
 
 	golangjwt "github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter"
 	"github.com/penstock/penstock/proxy/filter/internal/credential"
+	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/filter/jwt/jws"
+	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
@@ -128,7 +132,7 @@ func (v values) get(ref snapshot.Ref) ([]byte, error) {
 
 func newRig(tb testing.TB, store *Store, config string, v values) *rig {
 	tb.Helper()
-	d := Definition(store)
+	d := Definition(store, nil)
 	raw := json.RawMessage(config)
 	if _, err := d.Check(raw); err != nil {
 		tb.Fatal(err)
@@ -145,7 +149,7 @@ func newRig(tb testing.TB, store *Store, config string, v values) *rig {
 	return r
 }
 
-func newStore() *Store { return NewStore(slog.New(slog.DiscardHandler), nil) }
+func newStore() *Store { return NewStore(slog.New(slog.DiscardHandler), jwks.Reach{Everywhere: true}) }
 
 // fixedRig has the keys of a signer in a Secret.
 func fixedRig(tb testing.TB, s *signer, members string) *rig {
@@ -321,8 +325,21 @@ func TestATokenMustHaveWhatIsRequired(t *testing.T) {
 // remoteRig fetches the keys of a signer.
 func remoteRig(tb testing.TB, store *Store, s *signer) *rig {
 	tb.Helper()
-	config := fmt.Sprintf(`{"providers": [{"name": "login", "issuer": %q, "remoteJWKS": {"url": %q, "caSecretName": "ca"}}]}`, issuer, s.URL)
-	return newRig(tb, store, config, values{"ca/ca.crt": s.ca()})
+	return newRig(tb, store, remoteConfig(s), values{"ca/ca.crt": s.ca()})
+}
+
+func remoteConfig(s *signer) string {
+	return fmt.Sprintf(`{"providers": [{"name": "login", "issuer": %q, "remoteJWKS": {"url": %q, "caSecretName": "ca"}}]}`, issuer, s.URL)
+}
+
+// fetched returns the ID of what such a filter fetches.
+func fetched(tb testing.TB, s *signer) string {
+	tb.Helper()
+	all := Definition(nil, nil).Fetches(json.RawMessage(remoteConfig(s)), values{"ca/ca.crt": s.ca()}.get)
+	if len(all) != 1 || all[0].What != "the keys of provider login" || all[0].From != s.URL {
+		tb.Fatalf("it fetches %+v", all)
+	}
+	return all[0].ID
 }
 
 func TestKeysAreFetchedAndRotate(t *testing.T) {
@@ -354,7 +371,8 @@ func TestKeysAreFetchedAndRotate(t *testing.T) {
 func TestTheLastGoodKeysGoOnToCount(t *testing.T) {
 	s := newSigner(t, "a")
 	changed := make(chan struct{}, 8)
-	store := NewStore(slog.New(slog.DiscardHandler), func() { changed <- struct{}{} })
+	store := newStore()
+	store.OnChange(func() { changed <- struct{}{} })
 	r := remoteRig(t, store, s)
 	if _, err := r.serve(t, "Authorization: Bearer "+s.token(t, "a", nil)); err != nil {
 		t.Fatal(err)
@@ -369,13 +387,14 @@ func TestTheLastGoodKeysGoOnToCount(t *testing.T) {
 		t.Errorf("an unknown kid: %v", err)
 	}
 	<-changed
-	if diff := cmp.Diff(map[string]string{s.URL: "the answer has status 500, want 200"}, store.Failures()); diff != "" {
-		t.Errorf("failures (-want +got):\n%s", diff)
+	id := fetched(t, s)
+	if diff := cmp.Diff(map[string]string{id: "the answer has status 500, want 200; the last good ones count until they can"}, store.Failing()); diff != "" {
+		t.Errorf("failing (-want +got):\n%s", diff)
 	}
 	s.broken.Store(false)
 	<-changed // it is tried again by itself
-	if got := store.Failures(); len(got) > 0 {
-		t.Errorf("failures after all is well: %v", got)
+	if got := store.Failing(); len(got) > 0 {
+		t.Errorf("failing after all is well: %v", got)
 	}
 }
 
@@ -389,11 +408,69 @@ func TestWithoutKeysNobodyPasses(t *testing.T) {
 }
 
 func TestSecretsThatCannotBeUsed(t *testing.T) {
-	d := Definition(nil)
+	d := Definition(nil, nil)
 	raw := json.RawMessage(fixedConfig(""))
 	var bad *filter.Unusable
 	if err := d.Inspect(raw, values{"keys/jwks": []byte("hunter2")}.get); !errors.As(err, &bad) || bad.Ref.Key != "jwks" || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestKeysInAConfigMap(t *testing.T) {
+	s := newSigner(t, "a")
+	config := `{"providers": [{"name": "login", "issuer": "` + issuer + `", "configMap": {"name": "keys", "key": "jwks", "format": "JWKS"}}]}`
+	refs, err := Definition(nil, nil).Check(json.RawMessage(config))
+	if want := []snapshot.Ref{{Kind: snapshot.InConfigMap, Name: "keys", Key: "jwks"}}; err != nil || !slices.Equal(refs, want) {
+		t.Fatalf("it asks for %v, want %v: %v", refs, want, err)
+	}
+	r := newRig(t, newStore(), config, values{"keys/jwks": s.published()})
+	if _, err := r.serve(t, "Authorization: Bearer "+s.token(t, "a", nil)); err != nil {
+		t.Error(err)
+	}
+	// Beside public keys too, a symmetric one is one that whoever reads the ConfigMap can sign with.
+	symmetric := `{"keys": [{"kty": "oct", "k": "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnRlcjI"}, ` + strings.TrimPrefix(string(s.published()), `{"keys":[`)
+	err = Definition(nil, nil).Inspect(json.RawMessage(config), values{"keys/jwks": []byte(symmetric)}.get)
+	if err == nil || !strings.Contains(err.Error(), "key jwks of ConfigMap /keys: it has a symmetric key") {
+		t.Errorf("a symmetric key: %v", err)
+	}
+}
+
+func TestItemsWithCommasAreNoneOfAList(t *testing.T) {
+	s := newSigner(t, "a")
+	r := fixedRig(t, s, `, "claimsToHeaders": [{"claim": "groups", "header": "X-Groups"}, {"claim": "name", "header": "X-Name"}]`)
+	token := s.token(t, "a", map[string]any{"groups": []string{"staff", "guests,admins"}, "name": "Lovelace, Ada"})
+	if _, err := r.serve(t, "Authorization: Bearer "+token); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.upstream.Got, "admins") || !strings.Contains(r.upstream.Got, "X-Name: Lovelace, Ada\n") {
+		t.Errorf("backend:\n%s", r.upstream.Got)
+	}
+}
+
+func TestOutcomesAreCounted(t *testing.T) {
+	s, decisions := newSigner(t, "a"), observe.NewDecisions()
+	raw := json.RawMessage(fixedConfig(`, "optional": true`))
+	f, err := Definition(newStore(), decisions).Build(raw, filter.Env{Secret: values{"keys/jwks": s.published()}.get})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{}
+	r.handler = f.Wrap(&r.upstream)
+	_, anonymous := r.serve(t)
+	_, allowed := r.serve(t, "Authorization: Bearer "+s.token(t, "a", nil))
+	_, denied := r.serve(t, "Authorization: Bearer x")
+	if anonymous != nil || allowed != nil || denied == nil {
+		t.Errorf("anonymous %v, allowed %v, denied %v", anonymous, allowed, denied)
+	}
+	want := `# HELP gateway_filter_decisions_total Requests that a filter decided about, by filter and outcome.
+# TYPE gateway_filter_decisions_total counter
+gateway_filter_decisions_total{filter="jwt",outcome="allowed"} 1
+gateway_filter_decisions_total{filter="jwt",outcome="anonymous"} 1
+gateway_filter_decisions_total{filter="jwt",outcome="denied"} 1
+gateway_filter_decisions_total{filter="jwt",outcome="error"} 0
+`
+	if err := testutil.CollectAndCompare(decisions, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -403,6 +480,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"no provider":      `{}`,
 		"an issuer twice":  `{"providers": [` + provider + `, ` + provider + `]}`,
 		"no keys":          `{"providers": [{"name": "a", "issuer": "a"}]}`,
+		"keys twice":       `{"providers": [{"name": "a", "issuer": "a", "secret": {"name": "k", "key": "k", "format": "PEM"}, "configMap": {"name": "k", "key": "k", "format": "PEM"}}]}`,
+		"an open secret":   `{"providers": [{"name": "a", "issuer": "a", "configMap": {"name": "k", "key": "k", "format": "SharedSecret"}}]}`,
+		"the token's own":  `{"providers": [` + provider + `], "claimsToHeaders": [{"claim": "sub", "header": "authorization"}]}`,
 		"a framing header": `{"providers": [` + provider + `], "claimsToHeaders": [{"claim": "sub", "header": "Content-Length"}]}`,
 		"no algorithm":     `{"providers": [{"name": "a", "issuer": "a", "algorithms": ["none"], "secret": {"name": "k", "key": "k", "format": "PEM"}}]}`,
 		"no URL":           `{"providers": [{"name": "a", "issuer": "a", "remoteJWKS": {"url": "file:///etc/passwd"}}]}`,
@@ -410,7 +490,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a long skew":      `{"providers": [{"name": "a", "issuer": "a", "clockSkew": "1h", "secret": {"name": "k", "key": "k", "format": "PEM"}}]}`,
 		"two places":       `{"providers": [` + provider + `], "from": [{"query": "a", "cookie": "b"}]}`,
 	} {
-		if _, err := Definition(nil).Check(json.RawMessage(config)); err == nil {
+		if _, err := Definition(nil, nil).Check(json.RawMessage(config)); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
@@ -438,7 +518,7 @@ func cycle(tb testing.TB) func() {
 
 func mustBuild(tb testing.TB, s *signer, members string) filter.Filter {
 	tb.Helper()
-	f, err := Definition(newStore()).Build(json.RawMessage(fixedConfig(members)), filter.Env{Secret: values{"keys/jwks": s.published()}.get})
+	f, err := Definition(newStore(), nil).Build(json.RawMessage(fixedConfig(members)), filter.Env{Secret: values{"keys/jwks": s.published()}.get})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -44,11 +45,14 @@ func (p *Provider) read(values filter.Values) (set *jws.Set, ca []byte, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.Secret == nil {
+	switch {
+	case p.Secret != nil:
+		set, err = p.Secret.parse(value)
+	case p.ConfigMap != nil:
+		set, err = p.ConfigMap.parseOpen(value)
+	default:
 		ca = value
 		_, err = jwks.Roots(value)
-	} else {
-		set, err = p.Secret.parse(value)
 	}
 	if err != nil {
 		return nil, nil, &filter.Unusable{Ref: ref, Err: err}
@@ -56,14 +60,29 @@ func (p *Provider) read(values filter.Values) (set *jws.Set, ca []byte, err erro
 	return set, ca, nil
 }
 
-func (s *SecretKeys) parse(value []byte) (*jws.Set, error) {
-	switch s.Format {
+func (k *Keys) parse(value []byte) (*jws.Set, error) {
+	switch k.Format {
 	case PEM:
 		return jws.ParsePEM(value)
 	case SharedSecret:
 		return jws.SharedSecret(value)
 	}
 	return jws.ParseJWKS(value)
+}
+
+// parseOpen parses what more people can read than a Secret.
+func (k *Keys) parseOpen(value []byte) (*jws.Set, error) {
+	set, err := k.parse(value)
+	if err == nil && set.HasSecret() {
+		return nil, errors.New("it has a symmetric key, with which whoever can read it makes tokens: put it into a Secret")
+	}
+	return set, err
+}
+
+// options say how the keys of a RemoteJWKS are fetched. The durations are valid.
+func (p *Provider) options(ca []byte) jwks.Options {
+	age, _ := duration(p.RemoteJWKS.MaxAge, defaultMaxAge)
+	return jwks.Options{URL: p.RemoteJWKS.URL, MaxAge: age, CA: string(ca)}
 }
 
 func newProvider(p *Provider, store *jwks.Store, values filter.Values) (*provider, error) {
@@ -75,10 +94,9 @@ func newProvider(p *Provider, store *jwks.Store, values filter.Values) (*provide
 	if len(p.RequiredScopes) > 0 {
 		out.insufficient += `, scope="` + strings.Join(p.RequiredScopes, " ") + `"`
 	}
-	out.skew, _ = duration(p.ClockSkew, defaultSkew) // valid, as maxAge below
-	if r := p.RemoteJWKS; r != nil {
-		age, _ := duration(r.MaxAge, defaultMaxAge)
-		out.keys, err = store.Get(jwks.Options{URL: r.URL, MaxAge: age, CA: string(ca)})
+	out.skew, _ = duration(p.ClockSkew, defaultSkew) // which is valid
+	if p.RemoteJWKS != nil {
+		out.keys, err = store.Get(p.options(ca))
 	}
 	return out, err
 }

@@ -24,13 +24,16 @@ type Store struct {
 	made      atomic.Uint64
 }
 
-// NewStore returns an empty store. Changed, which may be nil, is called when Failures returns something else.
-func NewStore(log *slog.Logger, changed func()) *Store {
-	return &Store{keys: jwks.NewStore(log, changed), cache: newCache()}
+// NewStore returns an empty store, whose keys are fetched from where reach permits.
+func NewStore(log *slog.Logger, reach jwks.Reach) *Store {
+	return &Store{keys: jwks.NewStore(log, reach), cache: newCache()}
 }
 
-// Failures returns, by URL, why keys can't be fetched at present.
-func (s *Store) Failures() map[string]string { return s.keys.Failures() }
+// Failing returns, by the ID of their filter.Fetch, why keys can't be fetched at present. It must not be written.
+func (s *Store) Failing() map[string]string { return s.keys.Failing() }
+
+// OnChange has f called, in any goroutine, after Failing has changed.
+func (s *Store) OnChange(f func()) { s.keys.OnChange(f) }
 
 // verifier verifies tokens for all filters of one configuration.
 type verifier struct {
@@ -148,13 +151,22 @@ func (v *verifier) look(x *exchange.Exchange, token string) (*verified, error) {
 	return out, nil
 }
 
+// headerValue is a claim as a header has it; nil if none can. A comma in an item of a list would make two items of it.
 func headerValue(c *exchange.Claims, claim string) *string {
 	text, ok := c.AppendText(nil, claim)
-	if !ok {
+	if v, _ := c.Lookup(claim); !ok || hasComma(v) {
 		return nil
 	}
 	value := strings.TrimSpace(string(text))
 	return &value
+}
+
+func hasComma(claim any) bool {
+	items, _ := claim.([]any)
+	return slices.ContainsFunc(items, func(item any) bool {
+		text, _ := item.(string)
+		return strings.Contains(text, ",")
+	})
 }
 
 // serves reports whether what was found out about a token holds still.

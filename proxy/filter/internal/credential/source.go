@@ -4,6 +4,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/filter/internal/field"
@@ -48,6 +49,18 @@ func Validate(sources []Source) error {
 		if err := sources[i].Validate(); err != nil {
 			return fmt.Errorf("from[%d]: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// ValidateHeader checks that a filter that finds credentials in these sources can tell the backend something in a header. Clients must
+// not be able to set it, so that no credential can be in it.
+func ValidateHeader(name string, sources []Source) error {
+	if err := field.Editable(name); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(sources, func(s Source) bool { return field.Alike(s.Header, name) }) {
+		return fmt.Errorf("%s is where the credential is looked for", name)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,17 +27,32 @@ const (
 	maxSet = 1 << 20
 )
 
-// client fetches JWK Sets. It follows no redirects: whoever answers is whom the route names.
-type client struct{ http http.Client }
+// client fetches one JWK Set. It follows no redirects: whoever answers is whom the route names.
+type client struct {
+	url  string
+	http http.Client
+}
 
-// newClient returns a client that trusts the roots of the system, or those of a PEM.
-func newClient(ca string) (*client, error) {
+// newClient returns a client that asks no further than reach, and trusts the roots of the system, or those of a PEM.
+func newClient(address, ca string, reach *Reach) (*client, error) {
 	roots, err := Roots([]byte(ca))
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: timeout, Control: refuseLinkLocal}
-	return &client{http.Client{
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	// The address that is dialled is looked at, not one that the name had a moment before.
+	control := func(_, address string, _ syscall.RawConn) error {
+		a, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return reach.permits(u.Hostname(), a.Addr())
+	}
+	dialer := &net.Dialer{Timeout: timeout, Control: control}
+	return &client{address, http.Client{
 		Timeout: timeout,
 		Transport: &http.Transport{
 			DialContext:       dialer.DialContext,
@@ -58,22 +75,14 @@ func Roots(ca []byte) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// refuseLinkLocal keeps routes from asking what only the machine itself may, such as a cloud's metadata service.
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := a.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("address %s is no server's", ip)
-	}
-	return nil
-}
-
-// get fetches a set, and says how long it may be used as the answer has it; 0 if it does not say. The errors are fit for conditions: they
-// have nothing of the answer but its status.
-func (c *client) get(ctx context.Context, url string) (*jws.Set, time.Duration, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+// get fetches the set, and says how long it may be used as the answer has it; 0 if it does not say.
+func (c *client) get(ctx context.Context) (set *jws.Set, age time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil { // what others publish must not end the process
+			err = &failure{"the answer can't be read", fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, http.NoBody)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -81,7 +90,7 @@ func (c *client) get(ctx context.Context, url string) (*jws.Set, time.Duration, 
 	request.Header.Set("User-Agent", "penstock")
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, &failure{explain(err), err}
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -89,16 +98,64 @@ func (c *client) get(ctx context.Context, url string) (*jws.Set, time.Duration, 
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxSet+1))
 	if err != nil {
-		return nil, 0, errors.New("the answer broke off")
+		return nil, 0, &failure{"the answer broke off", err}
 	}
 	if len(text) > maxSet {
 		return nil, 0, fmt.Errorf("the answer is larger than %d bytes", maxSet)
 	}
-	set, err := jws.ParsePublicJWKS(text)
+	set, err = jws.ParsePublicJWKS(text)
 	if err != nil {
 		return nil, 0, fmt.Errorf("the answer is no JWK Set: %w", err)
 	}
 	return set, maxAge(response.Header.Get("Cache-Control")), nil
+}
+
+// failure is an error whose text is fit for a condition: it is the same each time that the same goes wrong, and tells those who may
+// write a route no more of the network than that it does.
+type failure struct {
+	text  string
+	cause error
+}
+
+func (f *failure) Error() string { return f.text }
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// explain says in few words why there is no answer.
+func explain(err error) string {
+	var refused *unreachable
+	var dns *net.DNSError
+	var network net.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused.why
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "there is no such host"
+	case errors.As(err, &network) && network.Timeout():
+		return fmt.Sprintf("there was no answer within %v", timeout)
+	case errors.As(err, &dns):
+		return "its host could not be looked up"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the connection was refused"
+	}
+	return explainCertificate(err)
+}
+
+func explainCertificate(err error) string {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &name):
+		return "its certificate is not valid for the host"
+	case errors.As(err, &authority):
+		return "its certificate is of no authority that is trusted"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired, or is not valid yet"
+	case errors.As(err, &invalid):
+		return "its certificate is not valid"
+	}
+	return "the connection failed"
 }
 
 // maxAge is the max-age of a Cache-Control field (RFC 9111 §5.2.2.1); 0 without one.

@@ -4,11 +4,12 @@ package jwks
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"maps"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/proxy/filter/internal/shared"
@@ -25,6 +26,15 @@ type Options struct {
 	CA string
 }
 
+// ID tells a source from all others: those of one URL that trust other roots fail for themselves.
+func (o Options) ID() string {
+	id := o.URL + " every " + o.MaxAge.String()
+	if o.CA != "" {
+		id += fmt.Sprintf(" by %x", sha256.Sum256([]byte(o.CA)))
+	}
+	return id
+}
+
 const (
 	// minAge keeps an answer's max-age from making a flood of requests.
 	minAge = 10 * time.Second
@@ -38,30 +48,26 @@ const (
 // Store has the sources that routes refer to. What was fetched for one table serves the next. It is safe for concurrent use.
 type Store struct {
 	log     *slog.Logger
+	reach   Reach
 	sources shared.Pool[Options, Source]
-	// changed is called when a source begins or ceases to fail.
+
+	mu sync.Mutex
+	// failing is what Failing returns: another one after each change. Changed is called then; it may be nil.
+	failing map[string]string
 	changed func()
 }
 
-// NewStore returns a store without sources. Changed, which may be nil, is called when Failures returns something else.
-func NewStore(log *slog.Logger, changed func()) *Store {
-	if changed == nil {
-		changed = func() {}
-	}
-	return &Store{log: log, changed: changed}
-}
+// NewStore returns a store without sources.
+func NewStore(log *slog.Logger, reach Reach) *Store { return &Store{log: log, reach: reach} }
 
 // Get returns the source of these options, and begins to fetch if there was none. It fails if CA is no PEM.
 func (s *Store) Get(o Options) (*Source, error) {
 	return s.sources.Get(o, func() (*Source, error) {
-		client, err := newClient(o.CA)
+		client, err := newClient(o.URL, o.CA, &s.reach)
 		if err != nil {
 			return nil, err
 		}
-		f := &fetcher{
-			Options: o, client: client, log: s.log, changed: s.changed,
-			wanted: make(chan struct{}, 1), done: make(chan struct{}),
-		}
+		f := newFetcher(o, s, client.get)
 		ctx, stop := context.WithCancel(context.Background())
 		go f.run(ctx)
 		source := &Source{f}
@@ -70,15 +76,36 @@ func (s *Store) Get(o Options) (*Source, error) {
 	})
 }
 
-// Failures returns, by URL, why keys can't be fetched at present.
-func (s *Store) Failures() map[string]string {
-	out := map[string]string{}
-	for _, source := range s.sources.All() {
-		if why := source.failure.Load(); why != nil {
-			out[source.URL] = *why
-		}
+// Failing returns, by the ID of their Options, why the keys of sources can't be fetched. It must not be written.
+func (s *Store) Failing() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing
+}
+
+// OnChange has f called, in any goroutine, after Failing has changed.
+func (s *Store) OnChange(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = f
+}
+
+// fail says why a source fails; "" that it does not.
+func (s *Store) fail(id, why string) {
+	s.mu.Lock()
+	next := maps.Clone(s.failing)
+	if next == nil {
+		next = map[string]string{}
 	}
-	return out
+	if next[id] = why; why == "" {
+		delete(next, id)
+	}
+	s.failing = next
+	changed := s.changed
+	s.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
 }
 
 // Source is the keys of one URL. Fetching ends when nobody refers to it any more.
@@ -104,94 +131,6 @@ func (s *Source) Refresh() <-chan struct{} {
 	default: // somebody else has asked
 	}
 	return s.done
-}
-
-// fetcher fetches for a source, one request at a time. It does not refer to the source.
-type fetcher struct {
-	Options
-	client  *client
-	log     *slog.Logger
-	changed func()
-	keys    atomic.Pointer[jws.Set]
-	// failure is why the last fetch failed; nil if it did not.
-	failure atomic.Pointer[string]
-	wanted  chan struct{}
-
-	mu sync.Mutex
-	// began is when the last fetch began, flying says that it has not ended, and done is closed and replaced when it has.
-	began  time.Time
-	flying bool
-	done   chan struct{}
-}
-
-func (f *fetcher) run(ctx context.Context) {
-	retry := firstRetry
-	for ctx.Err() == nil {
-		rest, err := f.fetch(ctx)
-		if err != nil {
-			rest, retry = retry, min(2*retry, lastRetry)
-		} else {
-			retry = firstRetry
-		}
-		// Some earlier than others, so that many replicas don't ask at once.
-		timer := time.NewTimer(rest - time.Duration(rand.Int64N(int64(rest)/10+1)))
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-f.wanted:
-		}
-		timer.Stop()
-	}
-}
-
-// fetch makes one request and takes over what it brings. It returns how long that is good for.
-func (f *fetcher) fetch(ctx context.Context) (time.Duration, error) {
-	f.mu.Lock()
-	f.began, f.flying = time.Now(), true
-	f.mu.Unlock()
-	set, age, err := f.client.get(ctx, f.URL)
-	if err == nil {
-		f.take(set)
-	}
-	if ctx.Err() == nil {
-		f.note(err)
-	}
-	f.mu.Lock()
-	f.flying = false
-	close(f.done)
-	f.done = make(chan struct{})
-	f.mu.Unlock()
-	if age <= 0 || age > f.MaxAge {
-		age = f.MaxAge
-	}
-	return max(age, minAge), err
-}
-
-// take makes set the keys, unless they are the same: tokens that were verified with them then need not be verified again.
-func (f *fetcher) take(set *jws.Set) {
-	if old := f.keys.Load(); old == nil || !old.Equal(set) {
-		f.keys.Store(set)
-		f.log.Info("keys fetched", "url", f.URL, "keys", set.Len())
-	}
-}
-
-func (f *fetcher) note(err error) {
-	before := f.failure.Load()
-	switch {
-	case err == nil && before == nil:
-		return
-	case err == nil:
-		f.failure.Store(nil)
-		f.log.Info("keys can be fetched again", "url", f.URL)
-	default:
-		why := err.Error()
-		if before != nil && *before == why {
-			return
-		}
-		f.failure.Store(&why)
-		f.log.Warn("keys can't be fetched", "url", f.URL, "error", err)
-	}
-	f.changed()
 }
 
 // Hasten ends the cool-down of all sources. It is for tests, which have no time to wait.

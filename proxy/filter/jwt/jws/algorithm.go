@@ -51,14 +51,18 @@ func strict(m *jwt.SigningMethodRSAPSS) jwt.SigningMethod {
 // Known reports whether there is such an algorithm.
 func (a Algorithm) Known() bool { return methods[a] != nil }
 
-// minRSA is the size of the smallest RSA key, in bits (RFC 7518 §3.3).
-const minRSA = 2048
+// Bounds on the size of RSA keys, in bits: the least is that of RFC 7518 §3.3; larger ones than the most would make one token the work
+// of seconds.
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
 
 // algorithmsOf returns the algorithms that a key can be for: those of its type, its curve, its length. None: it is no key.
 func algorithmsOf(key crypto.PublicKey) []Algorithm {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if key.N.BitLen() < minRSA || key.E < 3 || key.E%2 == 0 {
+		if bits := key.N.BitLen(); bits < minRSA || bits > maxRSA || key.E < 3 || key.E%2 == 0 {
 			return nil
 		}
 		return []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512}

@@ -65,6 +65,11 @@ func parseJWKS(text []byte, public bool) (*Set, error) {
 	return s.bounded()
 }
 
+// HasSecret reports whether one of the keys is symmetric: whoever can read it can make tokens.
+func (s *Set) HasSecret() bool {
+	return slices.ContainsFunc(s.keys, func(k key) bool { return k.isSymmetric() })
+}
+
 func (k *key) isSymmetric() bool { _, ok := k.public.([]byte); return ok }
 
 func parseJWK(raw json.RawMessage) (key, error) {
@@ -82,7 +87,7 @@ func parseJWK(raw json.RawMessage) (key, error) {
 	k := key{id: j.Kid, public: public, algorithms: algorithmsOf(public)}
 	if j.Alg != "" {
 		if !slices.Contains(k.algorithms, j.Alg) {
-			return key{}, fmt.Errorf("alg %q is not one for such a key", j.Alg)
+			return key{}, fmt.Errorf("alg %.32q is not one for such a key", j.Alg)
 		}
 		k.algorithms = []Algorithm{j.Alg}
 	}
@@ -107,7 +112,7 @@ func (j *jwk) public() (crypto.PublicKey, error) {
 	case "oct":
 		return decode(j.K)
 	}
-	return nil, fmt.Errorf("kty %q is not known", j.Kty)
+	return nil, fmt.Errorf("kty %.32q is not known", j.Kty)
 }
 
 func (j *jwk) rsa() (crypto.PublicKey, error) {
@@ -129,7 +134,7 @@ func (j *jwk) rsa() (crypto.PublicKey, error) {
 func (j *jwk) ec() (crypto.PublicKey, error) {
 	curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[j.Crv]
 	if curve == nil {
-		return nil, fmt.Errorf("crv %q is not known", j.Crv)
+		return nil, fmt.Errorf("crv %.32q is not known", j.Crv)
 	}
 	x, errX := decode(j.X)
 	y, errY := decode(j.Y)

@@ -73,7 +73,7 @@ func ParsePEM(text []byte) (*Set, error) {
 	return s.bounded()
 }
 
-var errWeak = errors.New("a key of a type, curve or length that no algorithm is for (RSA has at least 2048 bits)")
+var errWeak = errors.New("a key of a type, curve or length that no algorithm is for (RSA has 2048 to 8192 bits)")
 
 func parseBlock(b *pem.Block) (crypto.PublicKey, error) {
 	switch b.Type {

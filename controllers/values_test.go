@@ -29,12 +29,12 @@ func treeOf(names []types.NamespacedName) *radix.Tree[types.NamespacedName] {
 	return b.Tree()
 }
 
-func newUnansweredSecrets() *secrets {
-	return newSecrets(Options{Log: slog.New(slog.DiscardHandler)}, nil, nil, nil, func(types.NamespacedName) {}, func() {})
+func newUnansweredSecrets() *values[*corev1.Secret] {
+	return newValues(secretKind, SecretsReferenced, Options{Log: slog.New(slog.DiscardHandler)}, nil, nil, nil)
 }
 
 // answer has the API server give an answer for a Secret.
-func (s *secrets) answer(n types.NamespacedName, now wantedSecret) {
+func (s *values[O]) answer(n types.NamespacedName, now wantedValue[O]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.learn(n, s.wanted[n], now)
@@ -44,8 +44,8 @@ func TestNobodyWaitsForeverForSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newUnansweredSecrets()
 		began := time.Now()
-		if !s.follow(t.Context(), treeOf(secretNames("a", "b"))) || time.Since(began) != secretPatience {
-			t.Errorf("waited for %v, want %v", time.Since(began), secretPatience)
+		if !s.follow(t.Context(), treeOf(secretNames("a", "b"))) || time.Since(began) != valuePatience {
+			t.Errorf("waited for %v, want %v", time.Since(began), valuePatience)
 		}
 		if diff := cmp.Diff(2, len(s.unreadable())); diff != "" {
 			t.Errorf("unreadable (-want +got):\n%s", diff)
@@ -55,7 +55,7 @@ func TestNobodyWaitsForeverForSecrets(t *testing.T) {
 			t.Errorf("waited once more, for %v", time.Since(began))
 		}
 		// What comes late counts all the same.
-		s.answer(secretNames("b")[0], wantedSecret{object: &corev1.Secret{}})
+		s.answer(secretNames("b")[0], wantedValue[*corev1.Secret]{object: &corev1.Secret{}})
 		if len(s.list()) != 1 || len(s.unreadable()) != 0 {
 			t.Errorf("%d Secrets, %v unreadable", len(s.list()), s.unreadable())
 		}
@@ -66,8 +66,8 @@ func TestEachAnswerBuysPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newUnansweredSecrets()
 		names := secretNames("a", "b", "c")
-		const pace = secretPatience - time.Second
-		answers := []wantedSecret{{object: &corev1.Secret{}}, {}, {refused: true}}
+		const pace = valuePatience - time.Second
+		answers := []wantedValue[*corev1.Secret]{{object: &corev1.Secret{}}, {}, {refused: true}}
 		go func() {
 			for i, n := range names {
 				pause(t.Context(), pace)
@@ -90,7 +90,7 @@ func TestWhatIsNotWantedAnyMoreIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newUnansweredSecrets()
 		s.want(treeOf(secretNames("a", "b")))
-		s.answer(secretNames("a")[0], wantedSecret{object: &corev1.Secret{}})
+		s.answer(secretNames("a")[0], wantedValue[*corev1.Secret]{object: &corev1.Secret{}})
 		s.want(nil)
 		if len(s.list())+len(s.unreadable()) != 0 || s.open != 0 {
 			t.Errorf("%d Secrets, %v unreadable, %d open", len(s.list()), s.unreadable(), s.open)

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// secretTimeout bounds one request for a Secret.
-	secretTimeout = 10 * time.Second
-	// secretReaders is how many Secrets are read at a time, and secretRate how many a second.
-	secretReaders = 8
-	secretRate    = 200
+	// valueTimeout bounds one request for a Secret or ConfigMap.
+	valueTimeout = 10 * time.Second
+	// valueReaders is how many of each kind are read at a time, and valueRate how many of all a second.
+	valueReaders = 8
+	valueRate    = 200
 )
 
 // notForUs are types of Secrets that no route has a use for: they are not even watched.
@@ -34,8 +34,8 @@ var notForUs = fields.AndSelectors(
 	fields.OneTermNotEqualSelector("type", string(corev1.SecretTypeDockercfg)),
 )
 
-// secretScope is the watch over the Secrets of one namespace, or of all.
-type secretScope struct {
+// valueScope is the watch over the objects of one namespace, or of all.
+type valueScope struct {
 	stores *stores
 	stop   context.CancelFunc
 	// synced stays once it is true; refused is how the last list or watch ended.
@@ -43,23 +43,23 @@ type secretScope struct {
 }
 
 // Run watches and reads until ctx ends.
-func (s *secrets) Run(ctx context.Context) error {
+func (s *values[O]) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	queue := workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](firstRestart, lastRestart))
 	s.mu.Lock()
-	s.scopes, s.queue = map[string]*secretScope{}, queue
+	s.scopes, s.queue = map[string]*valueScope{}, queue
 	s.mu.Unlock()
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer queue.ShutDown()
-	for range secretReaders {
+	for range valueReaders {
 		running.Go(func() { s.read(ctx, queue) })
 	}
 	for {
 		if err := s.settle(ctx); err != nil {
-			return fmt.Errorf("watch Secrets: %w", err)
+			return fmt.Errorf("watch %ss: %w", s.kind.name, err)
 		}
 		select {
 		case <-s.rewanted:
@@ -70,7 +70,7 @@ func (s *secrets) Run(ctx context.Context) error {
 }
 
 // settle begins the watches that are needed, ends those that are not, and looks at what is new.
-func (s *secrets) settle(ctx context.Context) error {
+func (s *values[O]) settle(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	needed := map[string]bool{}
@@ -101,23 +101,23 @@ func (s *secrets) settle(ctx context.Context) error {
 	return nil
 }
 
-// scopeOf is the namespace of the watch that a Secret is in; empty for that of all.
-func (s *secrets) scopeOf(n types.NamespacedName) string {
+// scopeOf is the namespace of the watch that one is in; empty for that of all.
+func (s *values[O]) scopeOf(n types.NamespacedName) string {
 	if s.clusterWide {
 		return ""
 	}
 	return n.Namespace
 }
 
-func (s *secrets) begin(ctx context.Context, namespace string) (*secretScope, error) {
-	scope := &secretScope{stores: newStores(s.metrics)}
+func (s *values[O]) begin(ctx context.Context, namespace string) (*valueScope, error) {
+	scope := &valueScope{stores: newStores(s.metrics)}
 	scope.stores.told = func(err error) { s.told(scope, err) }
 	var namespaces []string
 	if namespace != "" {
 		namespaces = []string{namespace}
 	}
-	kind := s.kind()
-	c, err := s.caches(namespaces, scope.stores, map[client.Object]cache.ByObject{kind: {Transform: trim, Field: notForUs}})
+	kind := s.watched()
+	c, err := s.caches(namespaces, scope.stores, map[client.Object]cache.ByObject{kind: {Transform: trim, Field: s.kind.selector}})
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +137,13 @@ func (s *secrets) begin(ctx context.Context, namespace string) (*secretScope, er
 	return scope, nil
 }
 
-// kind is what is watched.
-func (s *secrets) kind() client.Object {
+// watched is the kind that is watched.
+func (s *values[O]) watched() client.Object {
 	if s.access == SecretsAll {
-		return &corev1.Secret{}
+		return s.kind.make()
 	}
 	o := &metav1.PartialObjectMetadata{}
-	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(s.kind.name))
 	return o
 }
 
@@ -168,7 +168,7 @@ func onEvent(ctx context.Context, c cache.Cache, kind client.Object, f func(type
 }
 
 // told takes the answer of the API server to a list or watch of a scope.
-func (s *secrets) told(scope *secretScope, err error) {
+func (s *values[O]) told(scope *valueScope, err error) {
 	refused := apierrors.IsForbidden(err)
 	s.mu.Lock()
 	same := refused == scope.refused
@@ -177,13 +177,13 @@ func (s *secrets) told(scope *secretScope, err error) {
 		return
 	}
 	if refused {
-		s.log.Warn("not permitted to watch Secrets", "error", err)
+		s.log.Warn("not permitted to watch "+s.kind.name+"s", "error", err)
 	}
 	s.update(scope, func() { scope.refused = refused })
 }
 
 // update changes what is known of a scope, and looks at all that is wanted of it.
-func (s *secrets) update(scope *secretScope, change func()) {
+func (s *values[O]) update(scope *valueScope, change func()) {
 	s.mu.Lock()
 	change()
 	for n, w := range s.wanted {
@@ -195,8 +195,8 @@ func (s *secrets) update(scope *secretScope, change func()) {
 	s.changed()
 }
 
-// refresh looks at a Secret after an event, if it is wanted.
-func (s *secrets) refresh(n types.NamespacedName) {
+// refresh looks at one after an event, if it is wanted.
+func (s *values[O]) refresh(n types.NamespacedName) {
 	s.mu.Lock()
 	w := s.wanted[n]
 	if w != nil {
@@ -208,29 +208,29 @@ func (s *secrets) refresh(n types.NamespacedName) {
 	}
 }
 
-// look takes what the watch of a Secret has to say about it. The lock is held.
-func (s *secrets) look(n types.NamespacedName, w *wantedSecret) {
+// look takes what the watch has to say about one. The lock is held.
+func (s *values[O]) look(n types.NamespacedName, w *wantedValue[O]) {
 	scope := s.scopes[s.scopeOf(n)]
 	switch {
 	case scope == nil:
 	case !scope.synced:
 		if scope.refused {
-			s.learn(n, w, wantedSecret{refused: true, object: w.object, version: w.version})
+			s.learn(n, w, wantedValue[O]{refused: true, object: w.object, version: w.version})
 		}
 	case s.access == SecretsAll:
-		s.learn(n, w, wantedSecret{refused: scope.refused, object: get[*corev1.Secret](scope.stores, n)})
+		s.learn(n, w, wantedValue[O]{refused: scope.refused, object: get[O](scope.stores, n)})
 	default:
 		switch seen := get[*metav1.PartialObjectMetadata](scope.stores, n); {
 		case seen == nil:
-			s.learn(n, w, wantedSecret{refused: scope.refused})
+			s.learn(n, w, wantedValue[O]{refused: scope.refused})
 		case seen.ResourceVersion != w.version:
 			s.queue.Add(n)
 		}
 	}
 }
 
-// read reads Secrets from the queue until that is shut down.
-func (s *secrets) read(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
+// read reads objects from the queue until that is shut down.
+func (s *values[O]) read(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.NamespacedName]) {
 	for {
 		n, shutdown := queue.Get()
 		if shutdown {
@@ -245,27 +245,27 @@ func (s *secrets) read(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	}
 }
 
-// fetch reads a Secret, if it is wanted still. It reports whether that need not be tried again.
-func (s *secrets) fetch(ctx context.Context, n types.NamespacedName) bool {
+// fetch reads one, if it is wanted still. It reports whether that need not be tried again.
+func (s *values[O]) fetch(ctx context.Context, n types.NamespacedName) bool {
 	version, ok := s.outdated(n)
 	if !ok {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+	ctx, cancel := context.WithTimeout(ctx, valueTimeout)
 	defer cancel()
-	object := &corev1.Secret{}
+	object := s.kind.make()
 	err := s.client.Get(ctx, n, object)
-	now := wantedSecret{version: version}
+	now := wantedValue[O]{version: version}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled): // the end of Run
 		return true
 	case err == nil:
-		trimSecret(object)
-		now.object, now.version = object, object.ResourceVersion
+		s.kind.trim(object)
+		now.object, now.version = object, object.GetResourceVersion()
 	case apierrors.IsForbidden(err):
-		now = wantedSecret{refused: true}
+		now = wantedValue[O]{refused: true}
 	case !apierrors.IsNotFound(err):
-		s.log.Warn("Secret not read", "namespace", n.Namespace, "name", n.Name, "error", err)
+		s.log.Warn("object not read", "kind", s.kind.name, "namespace", n.Namespace, "name", n.Name, "error", err)
 		return false
 	}
 	s.mu.Lock()
@@ -280,8 +280,8 @@ func (s *secrets) fetch(ctx context.Context, n types.NamespacedName) bool {
 	return !now.refused
 }
 
-// outdated returns the version of a Secret that the watch has seen, and whether another one was read last.
-func (s *secrets) outdated(n types.NamespacedName) (string, bool) {
+// outdated returns the version of one that the watch has seen, and whether another one was read last.
+func (s *values[O]) outdated(n types.NamespacedName) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w, scope := s.wanted[n], s.scopes[s.scopeOf(n)]
