@@ -455,14 +455,23 @@ type ExtAuthHTTP struct {
 }
 
 // ExtAuthTLS says how the service proves that it is the one that is to be asked.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretName) || !has(self.caConfigMapName)",message="caSecretName and caConfigMapName must not both be set"
 type ExtAuthTLS struct {
 	// caSecretName names a Secret in the route's namespace whose key ca.crt has, in PEM, the roots that the service's certificate
-	// leads to. Omitted: those of the system.
+	// leads to. Omitted, without caConfigMapName: those of the system.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	CASecretName string `json:"caSecretName,omitempty"`
+
+	// caConfigMapName names a ConfigMap in the route's namespace that has the same.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	CAConfigMapName string `json:"caConfigMapName,omitempty"`
 
 	// serverName is the name, or IP address, that the certificate is for. Omitted: backend.host, or service.namespace.svc of a Service.
 	// +optional

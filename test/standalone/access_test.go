@@ -46,7 +46,7 @@ func TestAServiceOfExtAuthIsVerified(t *testing.T) {
 	t.Cleanup(s.Close)
 	own := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	roots := func(ca string) string {
-		return "apiVersion: v1\nkind: Secret\nmetadata: {name: roots}\nstringData:\n  ca.crt: |\n    " + strings.ReplaceAll(strings.TrimSpace(ca), "\n", "\n    ")
+		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: roots}\ndata:\n  ca.crt: |\n    " + strings.ReplaceAll(strings.TrimSpace(ca), "\n", "\n    ")
 	}
 	app := backend(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Header.Get("X-User"))) })
 	g := start(t, map[string]string{"roots.yaml": roots(own), "route.yaml": manifest("r", `
@@ -54,7 +54,7 @@ func TestAServiceOfExtAuthIsVerified(t *testing.T) {
       extAuth:
         backend: `+endpoint(s.Listener.Addr().String())+`
         headers: {toBackend: [X-User]}
-        tls: {caSecretName: roots, serverName: example.com}
+        tls: {caConfigMapName: roots, serverName: example.com}
     backends: [`+endpoint(app)+`]
 `)})
 	if r := g.get(t, "a", "/", "X-User: root"); r.StatusCode != http.StatusOK || r.body != "ada" {

@@ -389,6 +389,7 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"framing of the answer": {`"backend": {"service": "a", "port": 80}, "headers": {"toClient": ["Content-Length"]}`, "headers.toClient[0]"},
 		"a subject":             {`"backend": {"service": "a", "port": 80}, "headers": {"subject": "a:"}`, "headers.subject"},
 		"a server's name":       {`"backend": {"service": "a", "port": 80}, "tls": {"serverName": "a:443"}`, "tls.serverName"},
+		"two kinds of roots":    {`"backend": {"service": "a", "port": 80}, "tls": {"caSecretName": "a", "caConfigMapName": "b"}`, "tls: caSecretName and caConfigMapName"},
 		"a server's address":    {`"backend": {"service": "a", "port": 80}, "tls": {"serverName": "::1"}`, ""},
 		"an unknown field":      {`"backend": {"service": "a", "port": 80}, "url": ""`, "unknown field"},
 	} {

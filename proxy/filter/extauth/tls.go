@@ -17,17 +17,25 @@ import (
 
 // TLS says how the service proves that it is the one that is to be asked.
 type TLS struct {
-	// CASecretName names a Secret whose key ca.crt has the roots that its certificate leads to; empty: those of the system.
-	CASecretName string `json:"caSecretName,omitempty"`
+	// CASecretName or CAConfigMapName, of which at most one is set, names what has at the key ca.crt the roots that its certificate
+	// leads to; both empty: those of the system.
+	CASecretName    string `json:"caSecretName,omitempty"`
+	CAConfigMapName string `json:"caConfigMapName,omitempty"`
 	// ServerName is the name that its certificate is for; empty: the host, or "service.namespace.svc" of a Service.
 	ServerName string `json:"serverName,omitempty"`
 }
 
-// caKey is where a Secret has roots.
+// caKey is where a Secret or ConfigMap has roots.
 const caKey = "ca.crt"
 
 func (t *TLS) validate() error {
-	if t == nil || t.ServerName == "" {
+	if t == nil {
+		return nil
+	}
+	if t.CASecretName != "" && t.CAConfigMapName != "" {
+		return errors.New("tls: caSecretName and caConfigMapName must not both be set")
+	}
+	if t.ServerName == "" {
 		return nil
 	}
 	if _, err := netip.ParseAddr(t.ServerName); err == nil {
@@ -41,10 +49,14 @@ func (t *TLS) validate() error {
 
 // caRef names the value that the roots are in, if they are not those of the system.
 func (c *Config) caRef() (ref snapshot.Ref, ok bool) {
-	if c.Disabled || c.TLS == nil || c.TLS.CASecretName == "" {
-		return ref, false
+	switch {
+	case c.Disabled || c.TLS == nil:
+	case c.TLS.CASecretName != "":
+		return snapshot.Ref{Name: c.TLS.CASecretName, Key: caKey}, true
+	case c.TLS.CAConfigMapName != "":
+		return snapshot.Ref{Kind: snapshot.InConfigMap, Name: c.TLS.CAConfigMapName, Key: caKey}, true
 	}
-	return snapshot.Ref{Name: c.TLS.CASecretName, Key: caKey}, true
+	return ref, false
 }
 
 func refs(c Config) []snapshot.Ref {

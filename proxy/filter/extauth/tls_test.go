@@ -158,6 +158,10 @@ func TestRootsAreInspected(t *testing.T) {
 	if want := (snapshot.Ref{Name: "ca", Key: "ca.crt"}); err != nil || len(refs) != 1 || refs[0] != want {
 		t.Errorf("refs %v, error %v", refs, err)
 	}
+	refs, err = d.Check(json.RawMessage(`{"backend": {"service": "a", "port": 443}, "tls": {"caConfigMapName": "ca"}}`))
+	if want := (snapshot.Ref{Kind: snapshot.InConfigMap, Name: "ca", Key: "ca.crt"}); err != nil || len(refs) != 1 || refs[0] != want {
+		t.Errorf("refs %v, error %v", refs, err)
+	}
 	for value, usable := range map[string]bool{"": false, "hunter2": false, string(newSafe(t).ca()): true} {
 		err := d.Inspect(json.RawMessage(config+"}"), func(snapshot.Ref) ([]byte, error) { return []byte(value), nil })
 		bad, ok := errors.AsType[*filter.Unusable](err)
