@@ -164,6 +164,11 @@ func TestTrimKeepsWhatIsRead(t *testing.T) {
 			&corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"tls.crt": []byte("a")}},
 		},
 		{
+			"a config map keeps its values",
+			&corev1.ConfigMap{ObjectMeta: full, Immutable: new(true), Data: map[string]string{"a": "b"}, BinaryData: map[string][]byte{"c": []byte("d")}},
+			&corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"a": "b"}, BinaryData: map[string][]byte{"c": []byte("d")}},
+		},
+		{
 			"a namespace keeps its labels",
 			&corev1.Namespace{ObjectMeta: full, Spec: corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{"kubernetes"}}, Status: corev1.NamespaceStatus{Phase: corev1.NamespaceActive}},
 			&corev1.Namespace{ObjectMeta: allLabels},

@@ -177,7 +177,7 @@ func (s *values[O]) told(scope *valueScope, err error) {
 		return
 	}
 	if refused {
-		s.log.Warn("not permitted to watch "+s.kind.name+"s", "error", err)
+		s.log.Warn("not permitted to watch", "kind", s.kind.name, "error", err)
 	}
 	s.update(scope, func() { scope.refused = refused })
 }

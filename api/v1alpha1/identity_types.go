@@ -43,9 +43,9 @@ type APIKeyFilter struct {
 	Disabled bool `json:"disabled,omitempty"`
 
 	// secretName names a Secret in the route's namespace. Each of its keys is the name of a client and its value that
-	// client's API key, of 16 to 512 visible ASCII characters; white space at its ends is ignored. The names stand in access logs and are
-	// what limits can count by. Give a client a second entry while its key changes. Where the Secret is missing, or one
-	// entry can't be used, the rules that it holds for answer 500 and the condition ResolvedRefs says so.
+	// client's API key, of 16 to 512 visible ASCII characters, or several, one a line, while one takes the place of another; white space at
+	// their ends is ignored. The names stand in access logs and are what limits can count by. Where the Secret is missing, or one entry
+	// can't be used, the rules that it holds for answer 500 and the condition ResolvedRefs says so.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -41,3 +41,20 @@ func TestSecretsAreCheckedAndNotShown(t *testing.T) {
 		})
 	}
 }
+
+func TestConfigMapsAreChecked(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: k}\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"keys and values":    {head + "data: {a.json: \"{}\"}\nbinaryData: {b: aHVudGVyMg==}\n", ""},
+		"a key that is none": {head + "binaryData: {a/b: aHVudGVyMg==}\n", `k.yaml:1: ConfigMap default/k: binaryData[a/b]: Invalid value: "a/b"`},
+		"a key in both":      {head + "data: {a: b}\nbinaryData: {a: aHVudGVyMg==}\n", "k.yaml:1: ConfigMap default/k: data[a]: Invalid value"},
+		"a number":           {head + "data: {a: 1}\n", "must be of type string"},
+	} {
+		dir := writeTree(t, map[string]string{"k.yaml": tt.text})
+		objects, problems := Load(dir)
+		got := strings.Join(said(dir, problems), "\n")
+		if tt.want == "" && (got != "" || len(objects.ConfigMaps) != 1) || !strings.Contains(got, tt.want) {
+			t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(tt.want, got))
+		}
+	}
+}

@@ -70,6 +70,7 @@ func registry(trail *[]string) filter.Registry {
 
 func TestChainsRunInTheRegistrysOrder(t *testing.T) {
 	configured := []snapshot.Filter{{Name: "d", Config: json.RawMessage(`{"mark": "!"}`)}, {Name: "b"}}
+	twice := append(slices.Clone(configured), snapshot.Filter{Name: "d", Config: json.RawMessage(`{"mark": "?"}`)})
 	for name, tt := range map[string]struct {
 		base       bool
 		configured []snapshot.Filter
@@ -78,6 +79,7 @@ func TestChainsRunInTheRegistrysOrder(t *testing.T) {
 		"base filters alone":              {true, nil, []string{"a", "c", "last", "a done", "c done"}},
 		"base and configured filters":     {true, configured, []string{"a", "c", "b", "d!", "last", "a done", "c done"}},
 		"configured filters alone":        {false, configured, []string{"b", "d!", "last"}},
+		"a filter twice":                  {false, twice, []string{"b", "d!", "d?", "last"}},
 		"no filter leaves the last alone": {false, nil, []string{"last"}},
 	} {
 		t.Run(name, func(t *testing.T) {

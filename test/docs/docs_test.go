@@ -74,7 +74,7 @@ func parse(path, text string) document {
 
 // languages are those of the blocks, so that no example escapes its test by a typing error.
 var languages = []string{
-	"yaml", "yaml secret", "yaml values", "json", "sh", "text", "http request", "http upstream", "http answer", "http response",
+	"yaml", "yaml secret", "yaml configmap", "yaml values", "json", "sh", "text", "http request", "http upstream", "http answer", "http response",
 }
 
 func TestEveryBlockNamesItsLanguage(t *testing.T) {

@@ -149,10 +149,10 @@ func accept(t *testing.T, object map[string]any, named file.Objects) {
 func translateExamples(objects file.Objects) (*snapshot.Snapshot, *radix.Tree[translate.Status]) {
 	return translate.Translate(translate.Input{
 		Routes: objects.Routes, Ingresses: objects.Ingresses, Policies: objects.Policies, Grants: objects.Grants,
-		Services: append(services(objects.Routes), servicesOfIngresses(objects.Ingresses)...),
-		Secrets:  slices.Concat(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses), objects.Secrets),
+		Services:   append(services(objects.Routes), servicesOfIngresses(objects.Ingresses)...),
+		Secrets:    slices.Concat(certificates(objects.Routes), certificatesOfIngresses(objects.Ingresses), objects.Secrets),
 		ConfigMaps: objects.ConfigMaps,
-		Options:  translate.DefaultOptions(),
+		Options:    translate.DefaultOptions(),
 	}, builtin.Registry(builtin.Deps{}))
 }
 

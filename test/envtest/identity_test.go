@@ -78,11 +78,11 @@ func TestAnAPIKeyRotates(t *testing.T) {
 	awaitStatus(t, address, route, fresh, http.StatusUnauthorized)
 
 	// Both for a time, so that the client can change over.
-	update(t, keys, func(s *corev1.Secret) { s.Data["acme-2"] = []byte(fresh) })
+	update(t, keys, func(s *corev1.Secret) { s.Data["acme"] = []byte(old + "\n" + fresh) })
 	awaitStatus(t, address, route, fresh, http.StatusOK)
 	awaitStatus(t, address, route, old, http.StatusOK)
 
-	update(t, keys, func(s *corev1.Secret) { delete(s.Data, "acme") })
+	update(t, keys, func(s *corev1.Secret) { s.Data["acme"] = []byte(fresh) })
 	awaitStatus(t, address, route, old, http.StatusUnauthorized)
 	awaitStatus(t, address, route, fresh, http.StatusOK)
 

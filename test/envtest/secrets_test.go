@@ -307,7 +307,7 @@ func TestAPermissionThatIsWithdrawnTakesNoCertificateAway(t *testing.T) {
 	remove(t, binding)
 	outage(t)()
 	await(t, "the refusal is logged", func(context.Context) (bool, error) {
-		return strings.Contains(r.log.String(), "not permitted to watch Secrets"), nil
+		return strings.Contains(r.log.String(), "not permitted to watch\" kind=Secret"), nil
 	})
 	late := newSecuredRoute(class, ns, "late")
 	create(t, newCertificate(ns, "late"), late)

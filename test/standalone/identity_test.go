@@ -51,7 +51,7 @@ func (l *login) begin(t *testing.T) {
 		l.asked.Add(1)
 		_, _ = io.WriteString(w, l.keys())
 	})}
-	go l.server.Serve(listener) //nolint:errcheck // it ends with the test
+	go l.server.Serve(listener)
 }
 
 func (l *login) end() {

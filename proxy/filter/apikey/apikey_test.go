@@ -81,6 +81,28 @@ func TestOtherKeysAreRefused(t *testing.T) {
 	}
 }
 
+func TestAClientMayHaveSeveralKeysWhileOneChanges(t *testing.T) {
+	const fresh = "0b5f7a1c9e3d2468"
+	f, err := Definition(nil).Build(json.RawMessage(`{"secretName": "partners"}`), filter.Env{Secret: func(snapshot.Ref) ([]byte, error) {
+		return snapshot.MarshalEntries(map[string][]byte{"acme": []byte(acme + "\r\n  " + fresh + "\n"), "globex": []byte(globex)}), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{acme: "acme", fresh: "acme", globex: "globex"} {
+		x := proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\nX-API-Key: "+key+"\n")
+		if err := f.Wrap(&proxytest.Upstream{}).Serve(x); err != nil || x.Subject.Client != want {
+			t.Errorf("%s is of %s, want %s: %v", key, x.Subject.Client, want, err)
+		}
+	}
+}
+
+func TestAKeyIsNotWhereItsClientsNameIs(t *testing.T) {
+	if _, err := Definition(nil).Check(json.RawMessage(`{"secretName": "partners", "clientHeader": "x_api_key"}`)); err == nil || !strings.Contains(err.Error(), "clientHeader: x_api_key is where") {
+		t.Error(err)
+	}
+}
+
 func TestOptionalForwardAndDisabled(t *testing.T) {
 	upstream := &proxytest.Upstream{}
 	h := handler(t, `{"secretName": "partners", "optional": true, "forward": true, "clientHeader": "X-Client"}`, upstream)
@@ -105,10 +127,13 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		entries map[string]string
 		want    string
 	}{
-		"short":      {map[string]string{"acme": "hunter2"}, "key acme of Secret shop/partners"},
-		"long":       {map[string]string{"acme": strings.Repeat("6", maxKey+1)}, "16 to 512"},
-		"with space": {map[string]string{"acme": "hunter2 hunter2 hunter2"}, "visible ASCII"},
-		"twice":      {map[string]string{"acme": acme, "globex": acme}, "client acme has the same"},
+		"short":         {map[string]string{"acme": "hunter2"}, "key acme of Secret shop/partners"},
+		"long":          {map[string]string{"acme": strings.Repeat("6", maxKey+1)}, "16 to 512"},
+		"twice its own": {map[string]string{"acme": acme + "\n" + acme}, "client acme has the same"},
+		"a line short":  {map[string]string{"acme": acme + "\nhunter2"}, "16 to 512"},
+		"an empty line": {map[string]string{"acme": acme + "\n\n" + globex}, "16 to 512"},
+		"with space":    {map[string]string{"acme": "hunter2 hunter2 hunter2"}, "visible ASCII"},
+		"twice":         {map[string]string{"acme": acme, "globex": acme}, "client acme has the same"},
 	} {
 		entries := map[string][]byte{}
 		for name, key := range c.entries {

@@ -50,11 +50,21 @@ func readKeys(values filter.Values, ref snapshot.Ref) (*keys, error) {
 	_, _ = rand.Read(k.salt[:])
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		ref.Key = name
-		if err := k.add(name, bytes.TrimSpace(entries[name])); err != nil {
+		if err := k.addAll(name, bytes.TrimSpace(entries[name])); err != nil {
 			return nil, &filter.Unusable{Ref: ref, Err: err}
 		}
 	}
 	return k, nil
+}
+
+// addAll adds the keys of a client, one a line: several while one takes the place of another.
+func (k *keys) addAll(name string, lines []byte) error {
+	for line := range bytes.SplitSeq(lines, []byte("\n")) {
+		if err := k.add(name, bytes.TrimSpace(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (k *keys) add(name string, key []byte) error {

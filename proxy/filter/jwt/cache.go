@@ -11,8 +11,10 @@ const (
 	// buckets and ways bound the tokens that are remembered; a bucket that is full forgets one of its own.
 	buckets = 2048
 	ways    = 4
-	// maxCached is the length of the longest token that is remembered, in bytes: what all of them take is bounded too.
+	// maxCached is the length of the longest token that is remembered, in bytes. One that is longer than large has but one place in its
+	// bucket: claims take several times the memory of their text, and so all of them together some 100 MB at the worst.
 	maxCached = 8 << 10
+	large     = 2 << 10
 )
 
 // cache remembers verified tokens. Looking one up takes no lock and allocates nothing. It is safe for concurrent use.
@@ -43,11 +45,15 @@ func (b *bucket) put(fresh *verified) {
 	if len(fresh.token) > maxCached {
 		return
 	}
-	for i := range b {
+	places := ways
+	if len(fresh.token) > large {
+		places = 1
+	}
+	for i := range b[:places] {
 		if known := b[i].Load(); known == nil || known.verifier == fresh.verifier && known.token == fresh.token {
 			b[i].Store(fresh)
 			return
 		}
 	}
-	b[rand.N(ways)].Store(fresh)
+	b[rand.N(places)].Store(fresh)
 }

@@ -133,21 +133,30 @@ func (p *Provider) validate() error {
 	if d, err := duration(p.ClockSkew, defaultSkew); err != nil || d < 0 || d > maxSkew {
 		return fmt.Errorf("clockSkew: %q is no duration of at most %v", p.ClockSkew, maxSkew)
 	}
-	switch {
-	case p.RemoteJWKS != nil && p.Secret == nil && p.ConfigMap == nil:
-		return p.RemoteJWKS.validate()
-	case p.Secret != nil && p.RemoteJWKS == nil && p.ConfigMap == nil:
-		return p.Secret.validate("secret")
-	case p.ConfigMap != nil && p.RemoteJWKS == nil && p.Secret == nil:
-		if p.ConfigMap.Format == SharedSecret {
-			return errors.New("configMap.format: a shared secret belongs into a Secret")
-		}
-		return p.ConfigMap.validate("configMap")
+	return p.validateKeys()
+}
+
+func (p *Provider) validateKeys() error {
+	var errs []error
+	if p.RemoteJWKS != nil {
+		errs = append(errs, p.RemoteJWKS.validate())
 	}
-	return errors.New("remoteJWKS, secret, configMap: exactly one must be set")
+	if p.Secret != nil {
+		errs = append(errs, p.Secret.validate("secret"))
+	}
+	if p.ConfigMap != nil {
+		errs = append(errs, p.ConfigMap.validate("configMap"))
+	}
+	if len(errs) != 1 {
+		return errors.New("remoteJWKS, secret, configMap: exactly one must be set")
+	}
+	return errs[0]
 }
 
 func (k *Keys) validate(at string) error {
+	if at == "configMap" && k.Format == SharedSecret {
+		return errors.New("configMap.format: a shared secret belongs into a Secret")
+	}
 	if f := k.Format; f != JWKS && f != PEM && f != SharedSecret {
 		return fmt.Errorf("%s.format: %q is not known", at, f)
 	}

@@ -255,6 +255,31 @@ func TestATokenThatIsRememberedExpires(t *testing.T) {
 	}
 }
 
+func TestLargeTokensTakeOnePlaceOfABucket(t *testing.T) {
+	var b bucket
+	count := func() (n int) {
+		for i := range b {
+			if b[i].Load() != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 3 * ways {
+		b.put(&verified{token: strings.Repeat("x", large+1+i)})
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d large tokens, want 1", n)
+	}
+	for i := range 3 * ways {
+		b.put(&verified{token: strings.Repeat("x", large-i)})
+	}
+	b.put(&verified{token: strings.Repeat("x", maxCached+1)})
+	if n := count(); n != ways {
+		t.Errorf("%d tokens, want %d", n, ways)
+	}
+}
+
 func TestWithoutAToken(t *testing.T) {
 	s := newSigner(t, "a")
 	r := fixedRig(t, s, "")

@@ -53,10 +53,15 @@ func play(t *testing.T, maxAge time.Duration, f func(*script)) {
 	})
 }
 
+// pass lets a time pass in a bubble.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // after lets a time pass, and returns what there is to say then.
 func (s *script) after(d time.Duration) string {
-	time.Sleep(d)
-	synctest.Wait()
+	pass(d)
 	return s.store.Failing()[s.ID()]
 }
 
@@ -118,8 +123,7 @@ func TestBeforeTheFirstKeysAFailureSaysWhatThatMeans(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { f.run(ctx) })
-		time.Sleep(timeout)
-		synctest.Wait()
+		pass(timeout)
 		if all := store.Failing(); len(all) > 0 {
 			t.Errorf("the first fetch has not ended, and fails: %v", all)
 		}
@@ -140,11 +144,10 @@ func TestAServerThatComesAndGoesIsNoFlood(t *testing.T) {
 		const span = time.Hour
 		for i := range int(span / (40 * time.Second)) {
 			s.err = errors.New(string(rune('a' + i)))
-			time.Sleep(20 * time.Second)
+			pass(20 * time.Second)
 			s.err = nil
-			time.Sleep(20 * time.Second)
+			pass(20 * time.Second)
 		}
-		synctest.Wait()
 		if n, most := s.changes.Load(), int32(2*span/calm); n == 0 || n > most {
 			t.Errorf("%d changes, want at most %d", n, most)
 		}
@@ -168,8 +171,11 @@ func TestAServerThatComesAndGoesIsNoFlood(t *testing.T) {
 func TestSourcesOfOneURLFailForThemselves(t *testing.T) {
 	ids := map[string]bool{}
 	for _, o := range []Options{
-		{URL: "https://a", MaxAge: time.Minute}, {URL: "https://a", MaxAge: time.Hour}, {URL: "https://a", MaxAge: time.Minute, CA: "x"},
-		{URL: "https://a", MaxAge: time.Minute, CA: "y"}, {URL: "https://b", MaxAge: time.Minute},
+		{URL: "https://a", MaxAge: time.Minute},
+		{URL: "https://a", MaxAge: time.Hour},
+		{URL: "https://a", MaxAge: time.Minute, CA: "x"},
+		{URL: "https://a", MaxAge: time.Minute, CA: "y"},
+		{URL: "https://b", MaxAge: time.Minute},
 	} {
 		ids[o.ID()] = true
 	}
