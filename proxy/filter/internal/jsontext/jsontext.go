@@ -50,7 +50,7 @@ func arePlain(eight uint64) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quotes, backslashes := eight^ones*'"', eight^ones*'\\'
 	// A byte less n borrows from its high bit if it is less than n; a byte that is 0x7f plus 1 carries into it.
-	special := (eight-ones*' ')|(quotes-ones)|(backslashes-ones)|(eight+ones)|eight
+	special := (eight - ones*' ') | (quotes - ones) | (backslashes - ones) | (eight + ones) | eight
 	return special&highs == 0
 }
 
