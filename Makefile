@@ -45,8 +45,9 @@ test: ## Run every test: unit, golden, race, guards, and those against a real AP
 	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
 	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
 	helm=$${HELM:-$$($(TOOLS) helm)/helm}; helm3=$${HELM3:-$$($(TOOLS) helm3)/helm3}; \
+	login=$${OAUTH2_PROXY:-$$($(TOOLS) oauth2-proxy)/oauth2-proxy}; \
 	$$gotestsum --format pkgname-and-test-fails -- -run Alloc ./proxy/... && \
-	KUBEBUILDER_ASSETS=$$assets HELM=$$helm HELM3=$$helm3 $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
+	KUBEBUILDER_ASSETS=$$assets HELM=$$helm HELM3=$$helm3 OAUTH2_PROXY=$$login $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
@@ -57,7 +58,7 @@ conformance: build ## Hold the binary against the suites of others, whose cases 
 	@hack/conformance/run.sh
 
 .PHONY: bench
-bench: bench-micro bench-figures bench-peers bench-tls bench-dataplane bench-limits bench-soak ## Measure everything that docs/benchmarks.md states
+bench: bench-micro bench-figures bench-peers bench-tls bench-dataplane bench-filters bench-limits bench-soak ## Measure everything that docs/benchmarks.md states
 
 .PHONY: bench-micro
 bench-micro: ## Run the micro-benchmarks
@@ -83,9 +84,13 @@ bench-tls: build ## Compare requests on kept TLS connections, and full handshake
 bench-dataplane: build ## Measure latency, allocations, system calls, idle connections and a CPU quota
 	@for figure in latency cost idle quota; do hack/bench/run.sh $$figure $(BENCHFLAGS); done
 
+.PHONY: bench-filters
+bench-filters: build ## Measure what tokens, keys and limits add to a request, and all together beside peers without
+	@for figure in added all; do hack/bench/run.sh filters $$figure $(BENCHFLAGS); done
+
 .PHONY: bench-limits
-bench-limits: build ## Measure rate limits, in memory and in Redis, which may fail
-	@for figure in replica redis hot faults; do hack/bench/run.sh limits $$figure; done
+bench-limits: build ## Measure limits that replicas share, through Redis, which may fail, and without
+	@for figure in redis hot shared faults; do hack/bench/run.sh limits $$figure; done
 
 .PHONY: bench-soak
 bench-soak: build ## Watch memory and failures over ten minutes of load and changes

@@ -350,7 +350,7 @@ type ClaimCondition struct {
 // ExtAuthFilter asks a service about each request: whether it may pass, and who it is from.
 //
 // +kubebuilder:validation:XValidation:rule="self.?disabled.orValue(false) != has(self.backend)",message="exactly one of disabled: true and backend must be set"
-// +kubebuilder:validation:XValidation:rule="!self.?disabled.orValue(false) || (!has(self.protocol) && !has(self.http) && !has(self.timeout) && !has(self.failureMode) && !has(self.headers) && !has(self.body))",message="nothing else must be set with disabled: true"
+// +kubebuilder:validation:XValidation:rule="!self.?disabled.orValue(false) || (!has(self.protocol) && !has(self.http) && !has(self.timeout) && !has(self.failureMode) && !has(self.headers) && !has(self.body) && !has(self.tls))",message="nothing else must be set with disabled: true"
 // +kubebuilder:validation:XValidation:rule="!has(self.http) || self.?protocol.orValue('HTTP') == 'HTTP'",message="http must not be set when protocol is GRPC"
 type ExtAuthFilter struct {
 	// disabled switches the route's extAuth off for this rule. Header fields that only the service may set (headers.toBackend) are
@@ -362,7 +362,7 @@ type ExtAuthFilter struct {
 	// +optional
 	Backend *ServiceBackend `json:"backend,omitempty"`
 
-	// protocol is what the service speaks, without TLS: HTTP (2xx allows, 5xx is a failure, and any other answer goes to the client,
+	// protocol is what the service speaks: HTTP (2xx allows, 5xx is a failure, and any other answer goes to the client,
 	// a redirect to a login page too), or GRPC (envoy.service.auth.v3.Authorization, Envoy's ext_authz). Omitted: HTTP.
 	// +optional
 	// +kubebuilder:validation:Enum=HTTP;GRPC
@@ -371,6 +371,11 @@ type ExtAuthFilter struct {
 	// http says what request a service gets that speaks HTTP. Omitted: GET /.
 	// +optional
 	HTTP *ExtAuthHTTP `json:"http,omitempty"`
+
+	// tls has the service be asked over TLS. Omitted: without TLS. If its certificate is not the one that is asked for, the service
+	// can't be reached.
+	// +optional
+	TLS *ExtAuthTLS `json:"tls,omitempty"`
 
 	// timeout bounds the wait for the service's answer. Omitted: 1s.
 	// +optional
@@ -447,6 +452,33 @@ type ExtAuthHTTP struct {
 	// +optional
 	// +kubebuilder:validation:Enum=GET;HEAD;POST
 	Method string `json:"method,omitempty"`
+}
+
+// ExtAuthTLS says how the service proves that it is the one that is to be asked.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretName) || !has(self.caConfigMapName)",message="caSecretName and caConfigMapName must not both be set"
+type ExtAuthTLS struct {
+	// caSecretName names a Secret in the route's namespace whose key ca.crt has, in PEM, the roots that the service's certificate
+	// leads to. Omitted, without caConfigMapName: those of the system.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	CASecretName string `json:"caSecretName,omitempty"`
+
+	// caConfigMapName names a ConfigMap in the route's namespace that has the same.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	CAConfigMapName string `json:"caConfigMapName,omitempty"`
+
+	// serverName is the name, or IP address, that the certificate is for. Omitted: backend.host, or service.namespace.svc of a Service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$')",message="serverName must be a lower-case DNS name or an IP address"
+	ServerName string `json:"serverName,omitempty"`
 }
 
 // ExtAuthHeaders are the header fields that pass between the request, the service and the answer.

@@ -215,7 +215,7 @@ type RateLimitMode string
 // +kubebuilder:validation:XValidation:rule="self.type != 'Constant' || has(self.value)",message="value must be set when type is Constant"
 type RateLimitCost struct {
 	// type says where the cost is from: Constant, value; RequestHeader, the header field name of the request, which clients
-	// choose; ResponseHeader, that of the backend's answer, charged when it has ended. A field that is not there, or holds
+	// choose, and at least 1; ResponseHeader, that of the backend's answer, charged when it has ended. A field that is not there, or holds
 	// no whole number, counts as value.
 	// +required
 	Type RateLimitCostType `json:"type"`
@@ -239,7 +239,7 @@ type RateLimitCostType string
 
 // KeySourceType says what a part of a key is taken from.
 //
-// +kubebuilder:validation:Enum=Header;Claim;APIKey;ClientAddress;Cookie;Path;Method;Route
+// +kubebuilder:validation:Enum=Header;Claim;APIKey;ClientAddress;Cookie;Path;Method;Route;Expression
 type KeySourceType string
 
 // What a part of a key can be taken from.
@@ -260,19 +260,23 @@ const (
 	KeySourceMethod KeySourceType = "Method"
 	// KeySourceRoute is the rule that the request matched.
 	KeySourceRoute KeySourceType = "Route"
+	// KeySourceExpression is the value of an expression in CEL.
+	KeySourceExpression KeySourceType = "Expression"
 )
 
 // KeySource is a part of a key.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type in ['Header', 'Claim', 'Cookie']) == has(self.name)",message="name must be set when type is Header, Claim or Cookie, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Expression') == has(self.expression)",message="expression must be set when type is Expression, and must not be set otherwise"
 // +kubebuilder:validation:XValidation:rule="self.type == 'ClientAddress' || !(has(self.ipv4PrefixLength) || has(self.ipv6PrefixLength))",message="ipv4PrefixLength and ipv6PrefixLength must not be set unless type is ClientAddress"
 // +kubebuilder:validation:XValidation:rule="!(self.type in ['Header', 'Cookie']) || !has(self.name) || self.name.matches('^[-!#$%&\\'*+.^_|~0-9A-Za-z`]+$')",message="name must be a token of RFC 9110 when type is Header or Cookie"
 type KeySource struct {
 	// type says what the part is taken from: Header, the first value of the header field name; Claim, the claim name of the
 	// verified token; APIKey, the name of the client's API key; ClientAddress, the client's IP address as told by the
 	// connection or by trusted proxies; Cookie, the first cookie of that name; Path, the path in normal form; Method;
-	// Route, the rule of the route that the request matched. An empty value counts as missing.
-	// A limit with a Claim or APIKey is asked behind the filters that identify, all others before them.
+	// Route, the rule of the route that the request matched; Expression, the value of expression. An empty value counts as missing.
+	// A limit with a Claim or APIKey, or with an expression over claims or subject, is asked behind the filters that
+	// identify, all others before them.
 	// +required
 	Type KeySourceType `json:"type"`
 
@@ -282,6 +286,14 @@ type KeySource struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Name string `json:"name,omitempty"`
+
+	// expression is one in CEL, the Common Expression Language, whose value is a string, number or bool; numbers and bools count
+	// as JSON writes them. It has the variables of the expressions of authorization. Where it fails, because a claim that it needs
+	// is missing, the part of the key is missing. What it may cost is bounded. Required when type is Expression.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Expression string `json:"expression,omitempty"`
 
 	// ipv4PrefixLength is how many bits of an IPv4 address count. Omitted: 32.
 	// +optional

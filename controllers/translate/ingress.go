@@ -273,11 +273,22 @@ func (j *ingressJob) mine(hosts []string) (out []string) {
 	return out
 }
 
-// guards are annotations of ingress-nginx that keep requests away from a backend. To serve without them would open what
-// was closed.
+// guards are annotations of ingress-nginx that keep requests away from a backend, or may: of a snippet nobody can tell. To serve without
+// them would open what was closed. docs/migrate-from-ingress-nginx.md says what takes their place.
 var guards = []string{
-	"auth-type", "auth-url", "auth-tls-secret", "auth-tls-verify-client", "enable-modsecurity", "whitelist-source-range",
-	"allowlist-source-range", "denylist-source-range",
+	"auth-type", "auth-url", "auth-tls-secret", "auth-tls-verify-client", "auth-tls-match-cn",
+	"whitelist-source-range", "allowlist-source-range", "denylist-source-range",
+	"limit-rps", "limit-rpm", "limit-connections",
+	"enable-modsecurity", "enable-owasp-core-rules", "modsecurity-snippet",
+	"configuration-snippet", "server-snippet",
+}
+
+// Guards returns those annotations.
+func Guards() (all []string) {
+	for _, guard := range guards {
+		all = append(all, guardPrefix+guard)
+	}
+	return all
 }
 
 const guardPrefix = "nginx.ingress.kubernetes.io/"
@@ -292,7 +303,7 @@ func MattersToIngress(annotation string) bool {
 func guardsOf(i ingress) (out []string) {
 	for _, key := range slices.Sorted(maps.Keys(i.Annotations)) {
 		guard, ok := strings.CutPrefix(key, guardPrefix)
-		off := slices.Contains([]string{"", "false", "off"}, i.Annotations[key])
+		off := slices.Contains([]string{"", "false", "off", "0"}, i.Annotations[key])
 		if ok && !off && slices.Contains(guards, guard) {
 			out = append(out, key)
 		}
@@ -305,6 +316,6 @@ func (j *ingressJob) heedGuards() {
 	for _, key := range guardsOf(j.ingress) {
 		j.closed = true
 		j.notAccepted(problem(v1alpha1.ReasonUnsupportedValue,
-			"Every rule answers 500: annotation %s keeps requests away from the backends, and Penstock would not heed it. A GatewayRoute can.", key))
+			"Every rule answers 500: annotation %s keeps requests away from the backends, and Penstock would not heed it. Use a GatewayRoute.", key))
 	}
 }

@@ -55,7 +55,8 @@ func (e *environment) limit(l *v1alpha1.RateLimit, at *field.Path) (ratelimit.Li
 	}
 	for _, k := range l.Key {
 		out.Key = append(out.Key, ratelimit.Source{
-			Type: string(k.Type), Name: k.Name, IPv4PrefixLength: int(k.IPv4PrefixLength), IPv6PrefixLength: int(k.IPv6PrefixLength),
+			Type: string(k.Type), Name: k.Name, Expression: k.Expression,
+			IPv4PrefixLength: int(k.IPv4PrefixLength), IPv6PrefixLength: int(k.IPv6PrefixLength),
 		})
 	}
 	if l.Cost != nil {

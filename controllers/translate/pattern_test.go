@@ -19,10 +19,12 @@ import (
 	"github.com/penstock/penstock/proxy/filter/jwt/jwks"
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/limit"
+	"github.com/penstock/penstock/proxy/live"
 	"github.com/penstock/penstock/proxy/observe"
 	"github.com/penstock/penstock/proxy/proxytest"
 	"github.com/penstock/penstock/proxy/router"
 	"github.com/penstock/penstock/proxy/snapshot"
+	"github.com/penstock/penstock/proxy/upstream"
 )
 
 func TestLiteralPrefix(t *testing.T) {
@@ -131,12 +133,11 @@ func compile(s *snapshot.Snapshot) []router.Problem {
 		Decisions: observe.NewDecisions(), AuthClients: extauth.NewClients(),
 		RateLimits: ratelimit.Deps{Local: local, Cluster: limit.Alone{Local: local}, Meters: observe.NewLimits()},
 	}
+	upstreams := upstream.New(upstream.Options{Store: live.NewStore(upstream.NewPool), Log: slog.New(slog.DiscardHandler)})
 	_, problems := router.Compile(nil, s, router.Options{
 		Filters: slices.DeleteFunc(builtin.Registry(deps), isBase),
-		Cluster: func(*snapshot.Cluster) exchange.Handler {
-			return exchange.HandlerFunc(func(*exchange.Exchange) error { return nil })
-		},
-		Now: time.Now,
+		Cluster: func(c *snapshot.Cluster) exchange.Handler { return upstreams.Handler(c) },
+		Now:     time.Now,
 	})
 	return problems
 }

@@ -72,7 +72,8 @@ def stop(process: subprocess.Popen) -> None:
 def start_load(peer: peers.Peer, *options: object, prefix: Sequence[str] = (), backends: bool = True) -> subprocess.Popen:
     """Load on a target, with the backends unless another load has them; answer() awaits its end."""
     command = [*prefix, "taskset", "-c", "1", peers.OUT / "load", "-p", peer.port, "-H", peers.ASKED,
-               *(["-b", ",".join(map(str, peers.ENDPOINTS))] if backends else []), *(["-T"] if peer.tls else []), *options]
+               *(["-b", ",".join(map(str, peers.ENDPOINTS))] if backends else []), *(["-T"] if peer.tls else []),
+               *(["-f", peer.field] if peer.field else []), *options]
     return subprocess.Popen([str(word) for word in command], text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -1,8 +1,8 @@
 """What rate limits cost, how well replicas hold one together, and what a failing store does to requests:
 
-  replica   CPU that a limit in memory adds to a request
   redis     latency that a limit in Redis adds at 10,000 requests/s
   hot       three processes share a hot key in Redis: 1,000 in 10 s, offered ten times that
+  shared    three processes share a hot key without Redis: asked of all alike, then of one alone
   faults    Redis is killed, hangs, is slow and starts anew under load
 
 Redis (redis-server must be installed) and the load share core 1, the gateway has core 0.
@@ -18,42 +18,18 @@ import subprocess
 import threading
 import time
 
+import filters
 import lab
 import peers
+from filters import WIDE
 
 REDIS = 16379
+MESH = 16390  # and the two behind it
 SLOW = 16380  # a way to the same server that can be made slow
 
-ROUTE = """apiVersion: gateway.penstock.io/v1alpha1
-kind: GatewayRoute
-metadata: {name: bench, namespace: bench}
-spec:
-  rules: [{backends: [{service: backend, port: http}]}]
-"""
-POLICY = """apiVersion: gateway.penstock.io/v1alpha1
-kind: RateLimitPolicy
-metadata: {name: bench, namespace: bench}
-spec:
-  targetRefs: [{group: gateway.penstock.io, kind: GatewayRoute, name: bench}]
-  limits: [{name: per-client, key: [{type: Header, name: X-Api-Key}], %s}]
-"""
-WIDE = "requests: 1000000000, period: 1s"
-
-
-def gateway(name: str, number: int, limit: str, *flags: str) -> peers.Peer:
+def gateway(number: int, limit: str, *flags: str) -> peers.Peer:
     """A process with one route and, unless it is empty, one limit on it."""
-    where = peers.OUT / name
-    shutil.rmtree(where, ignore_errors=True)
-    where.mkdir(parents=True)
-    peers.write(where / "service.yaml", peers.PENSTOCK_SERVICE)
-    peers.write(where / "endpoints.yaml", "---\n".join(peers.penstock_slice(port, True) for port in peers.ENDPOINTS))
-    peers.write(where / "route.yaml", ROUTE)
-    if limit:
-        peers.write(where / "policy.yaml", POLICY % limit)
-    port, admin = 8100 + number, 8200 + number
-    command = [str(peers.ROOT / "bin/penstock"), "standalone", "-f", str(where), "--drain-delay=0s", f"--http-port={port}",
-               "--https-port=0", f"--admin-address=127.0.0.1:{admin}", "--debug-address=", *flags]
-    return peers.Peer(name, port, command, admin=admin)
+    return filters.single(f"limits-{number}", number, limited=limit and filters.BY_HEADER + limit, flags=flags)
 
 
 class Redis:
@@ -117,34 +93,24 @@ class Slow:
         to.close()
 
 
-def await_store(peer: peers.Peer, up: float) -> float:
-    """How long it takes until the store is up, or down."""
+def await_metric(peer: peers.Peer, name: str, value: float) -> float:
+    """How long it takes until a metric has that value."""
     began = time.monotonic()
-    while lab.metrics(peer)["gateway_rate_limit_store_up"] != up:
+    while lab.metrics(peer)[name] != value:
         time.sleep(0.005)
     return time.monotonic() - began
 
 
-def replica(o: argparse.Namespace) -> None:
-    targets = [gateway("limits-none", 0, ""), gateway("limits-replica", 1, WIDE)]
-    with contextlib.ExitStack() as stack:
-        running = [(p, stack.enter_context(lab.started(p, "--access-log=/dev/null"))) for p in targets]
-        costs: list[list[float]] = [[], []]
-        for _ in range(o.rounds):
-            for i, (peer, process) in enumerate(running):
-                before = lab.cpu_of(process.pid)
-                row = lab.load(peer, "-c", 50, "-t", o.seconds, "-r", 10000, "-s")
-                assert row["errors"] == 0, row
-                costs[i].append((lab.cpu_of(process.pid) - before) / row["answered"])
-    print(f"CPU a request without {statistics.median(costs[0]):.2f} us, with {statistics.median(costs[1]):.2f} us, "
-          f"difference (median of rounds) {statistics.median(b - a for a, b in zip(*costs)):.2f} us")
+def await_store(peer: peers.Peer, up: float) -> float:
+    """How long it takes until the store is up, or down."""
+    return await_metric(peer, "gateway_rate_limit_store_up", up)
 
 
 def latency(o: argparse.Namespace) -> None:
     with redis(), contextlib.ExitStack() as stack:
-        targets = [gateway("limits-none", 0, ""), gateway("limits-redis", 1, WIDE + ", scope: Cluster", f"--rate-limit-store=redis://127.0.0.1:{REDIS}")]
+        targets = [gateway(0, ""), gateway(1, WIDE + ", scope: Cluster", f"--rate-limit-store=redis://127.0.0.1:{REDIS}")]
         for p in targets:
-            stack.enter_context(lab.started(p, "--access-log=/dev/null"))
+            stack.enter_context(lab.started(p))
         await_store(targets[1], 1)
         rows: list[list[dict]] = [[], []]
         for _ in range(o.rounds):
@@ -161,9 +127,9 @@ def hot(o: argparse.Namespace) -> None:
     for algorithm, most in (("TokenBucket", 1000 + 100 * o.window), ("SlidingWindow", 100 * o.window)):
         with redis(), contextlib.ExitStack() as stack:
             limit = f"requests: 1000, period: 10s, algorithm: {algorithm}, scope: Cluster"
-            targets = [gateway(f"limits-{i}", i, limit, f"--rate-limit-store=redis://127.0.0.1:{REDIS}") for i in range(3)]
+            targets = [gateway(i, limit, f"--rate-limit-store=redis://127.0.0.1:{REDIS}") for i in range(3)]
             for p in targets:
-                stack.enter_context(lab.started(p, "--access-log=/dev/null"))
+                stack.enter_context(lab.started(p))
             for p in targets:
                 await_store(p, 1)
             loads = [lab.start_load(p, "-c", 10, "-t", o.window, "-r", 334, "-s", backends=i == 0) for i, p in enumerate(targets)]
@@ -174,11 +140,40 @@ def hot(o: argparse.Namespace) -> None:
               f"; at most {most}: {100 * admitted / most - 100:+.2f} %")
 
 
+def shared(o: argparse.Namespace) -> None:
+    """What is counted begins once the burst is spent, so that in a long time both algorithms admit the rate."""
+    secret = peers.OUT / "limits-secret"
+    secret.write_text("0123456789abcdef0123456789abcdef\n")
+    addresses = [f"127.0.0.1:{MESH + i}" for i in range(3)]
+    rate = 100  # a second
+    for algorithm in ("TokenBucket", "SlidingWindow"):
+        limit = f"requests: {10 * rate}, period: 10s, algorithm: {algorithm}, scope: Cluster"
+        with contextlib.ExitStack() as stack:
+            targets = [gateway(i, limit, f"--rate-limit-peers-bind={bind}", f"--rate-limit-peers={','.join(addresses)}",
+                               f"--rate-limit-peers-secret-file={secret}") for i, bind in enumerate(addresses)]
+            for p in targets:
+                stack.enter_context(lab.started(p))
+            for p in targets:
+                await_metric(p, "gateway_rate_limit_peers", 2)
+            ask(targets, 334, 10)
+            admitted = ask(targets, 334, o.window)
+            ask(targets[:1], 1000, 3)
+            alone = ask(targets[:1], 1000, o.window)
+        print(f"{algorithm}: asked of all alike {100 * admitted / rate / o.window:.1f} % of the limit in {o.window} s; "
+              f"from 3 s after all came to one, {100 * alone / rate / o.window:.1f} %")
+
+
+def ask(targets: list[peers.Peer], rate: int, seconds: int) -> int:
+    """How many of so many requests a second to each are admitted."""
+    loads = [lab.start_load(p, "-c", 10, "-t", seconds, "-r", rate, "-s", backends=p is targets[0]) for p in targets]
+    return sum(row["answered"] - row["errors"] for row in map(lab.answer, loads))
+
+
 def faults(o: argparse.Namespace) -> None:
     slow = Slow()
     with redis() as server, contextlib.ExitStack() as stack:
-        p = gateway("limits-faults", 0, WIDE + ", scope: Cluster", f"--rate-limit-store=redis://127.0.0.1:{SLOW}")
-        stack.enter_context(lab.started(p, "--access-log=/dev/null"))
+        p = gateway(0, WIDE + ", scope: Cluster", f"--rate-limit-store=redis://127.0.0.1:{SLOW}")
+        stack.enter_context(lab.started(p))
         await_store(p, 1)
 
         def set_delay(seconds: float) -> None:
@@ -200,13 +195,13 @@ def faults(o: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figure", choices=("replica", "redis", "hot", "faults"))
+    parser.add_argument("figure", choices=("redis", "hot", "shared", "faults"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--window", type=int, default=30, help="how long the hot key is asked for, in seconds")
     o = parser.parse_args()
     lab.prepare()
-    {"replica": replica, "redis": latency, "hot": hot, "faults": faults}[o.figure](o)
+    {"redis": latency, "hot": hot, "shared": shared, "faults": faults}[o.figure](o)
 
 
 if __name__ == "__main__":

@@ -370,8 +370,8 @@ static void report(double seconds) {
 	printf("}\n");
 }
 
-// prepare_requests writes a browser's request for each host.
-static void prepare_requests(const char *path) {
+// prepare_requests writes a browser's request for each host, with one more field line unless that is empty.
+static void prepare_requests(const char *path, const char *field) {
 	requests = calloc(hosts, sizeof *requests);
 	if (!requests) die("calloc");
 	for (int i = 0; i < hosts; i++) {
@@ -381,8 +381,9 @@ static void prepare_requests(const char *path) {
 		    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
 		    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
 		    "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nX-Api-Key: key-7\r\n"
-		    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\r\n",
-		    path, requests[i].host);
+		    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n%s%s\r\n",
+		    path, requests[i].host, field, *field ? "\r\n" : "");
+		if (requests[i].len >= (int)sizeof requests[i].bytes) die("a request is too long");
 	}
 }
 
@@ -396,9 +397,9 @@ static void prepare_tls(void) {
 int main(int argc, char **argv) {
 	int connections = 50, sleepy = 0, option;
 	double seconds = 5, rate = 0;
-	const char *path = "/";
+	const char *path = "/", *field = "";
 	char *backends = NULL;
-	while ((option = getopt(argc, argv, "p:c:t:r:su:H:Tnib:")) != -1) {
+	while ((option = getopt(argc, argv, "p:c:t:r:su:f:H:Tnib:")) != -1) {
 		switch (option) {
 		case 'p': target = atoi(optarg); break;
 		case 'c': connections = atoi(optarg); break;
@@ -406,6 +407,7 @@ int main(int argc, char **argv) {
 		case 'r': rate = atof(optarg); break;
 		case 's': sleepy = 1; break;
 		case 'u': path = optarg; break;
+		case 'f': field = optarg; break;
 		case 'H': hosts = atoi(optarg); break;
 		case 'T': prepare_tls(); break;
 		case 'n': renew = 1; break;
@@ -417,7 +419,7 @@ int main(int argc, char **argv) {
 	signal(SIGPIPE, SIG_IGN);
 	poller = epoll_create1(0);
 	prepare_answers();
-	prepare_requests(path);
+	prepare_requests(path, field);
 	for (char *p = backends ? strtok(backends, ",") : NULL; p; p = strtok(NULL, ",")) listen_on(atoi(p));
 	if (hold) {
 		seconds = occupy(connections);

@@ -32,6 +32,7 @@ class Peer:
     tls: bool = False
     admin: int = 0  # port of /readyz and /metrics, if there is one
     debug: int = 0  # port of /debug/endpoints
+    field: str = ""  # a field line that its requests have besides
     built_by: str = ""  # what builds its program, if run.sh does not
 
     @property

@@ -2,7 +2,8 @@
 # Builds what the measurements need into hack/bench/out and runs one; bin/penstock must be there (`make build`):
 #   run.sh [options] [target...]   plain proxying side by side, see compare.py
 #   run.sh FIGURE [options]        latency, cost, idle, quota or soak, see dataplane.py
-#   run.sh limits FIGURE           replica, redis, hot or faults, see limits.py
+#   run.sh filters FIGURE          added or all, see filters.py
+#   run.sh limits FIGURE           redis, hot, shared or faults, see limits.py
 # The targets traefik and traefik-default need hack/bench/traefik/build.sh first, which takes minutes.
 # It gets a session of its own, which the kernel's autogroup then weighs as one.
 set -euo pipefail
@@ -22,7 +23,7 @@ for program in load forward; do
 done
 CGO_ENABLED=0 go build -trimpath -o "$out/revproxy" "./$here/revproxy"
 case "${1-}" in
-limits) script=limits.py && shift ;;
+filters | limits) script=$1.py && shift ;;
 latency | cost | idle | quota | soak) script=dataplane.py ;;
 *) script=compare.py ;;
 esac

@@ -35,10 +35,13 @@ var suites = []suite{
 type options struct {
 	// binary is the gateway's, data the folder with cases, out the folder for details and logs.
 	binary, data, out string
+	// attackers is the processor on which slow clients run.
+	attackers string
 }
 
 func main() {
 	var o options
+	flag.StringVar(&o.attackers, "attackers", "0", "the `processor` on which slow clients run")
 	flag.StringVar(&o.binary, "binary", "bin/penstock", "the binary to test")
 	flag.StringVar(&o.data, "data", os.Getenv("CONFORMANCE_DIR"), "folder with the cases of others")
 	flag.StringVar(&o.out, "out", "hack/conformance/out", "folder for details")

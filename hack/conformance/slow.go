@@ -128,9 +128,8 @@ func slowhttptest(flags ...string) func(context.Context, options) (func() error,
 				stop()
 				return nil, err
 			}
-			// Attackers bring processors of their own; here they shall at least not take the gateway's.
-			args := []string{"--other", "0", "nice", "-n", "19", "slowhttptest", "-c", strconv.Itoa(attackEach), "-r", "500", "-l", "30", "-p", "5", "-u", target}
-			cmd := exec.CommandContext(ctx, "chrt", append(args, flags...)...)
+			args := []string{"-c", o.attackers, "slowhttptest", "-c", strconv.Itoa(attackEach), "-r", "500", "-l", "30", "-p", "5", "-u", target}
+			cmd := exec.CommandContext(ctx, "taskset", append(args, flags...)...)
 			cmd.Stdout, cmd.Stderr = log, log
 			if err := cmd.Start(); err != nil {
 				stop()

@@ -13,7 +13,7 @@ const (
 	// accessLogBuffer bounds the bytes that wait to be written; there are two such buffers.
 	accessLogBuffer = 1 << 20
 	// accessLogBatch is how many waiting bytes are written at once without further delay.
-	accessLogBatch = 64 << 10
+	accessLogBatch = 16 << 10
 	// accessLogDelay is how long a line waits for company.
 	accessLogDelay = 100 * time.Millisecond
 )

@@ -1,13 +1,19 @@
 package docs
 
 import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/file"
 	"github.com/penstock/penstock/controllers/translate"
 	"github.com/penstock/penstock/proxy/snapshot"
@@ -45,6 +51,106 @@ func TestTheExampleOfMigrationServesWhatItServedBefore(t *testing.T) {
 	if after.MaxRequestBody != 8<<20 || len(after.Backends) != 2 || after.Backends[1].Weight != 10 {
 		t.Errorf("%+v", after)
 	}
+}
+
+// row is one of the table of annotations: their names, and what is said of them.
+type row struct {
+	annotations []string
+	says        string
+}
+
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+func annotationRows(t *testing.T) (all []row) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs/migrate-from-ingress-nginx.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| Annotation | Field |\n| --- | --- |\n")
+	for line := range strings.Lines(table) {
+		cells := strings.SplitN(strings.Trim(line, "| \n"), " | ", 2)
+		if len(cells) != 2 {
+			break
+		}
+		r := row{says: cells[1]}
+		for _, name := range quoted.FindAllStringSubmatch(cells[0], -1) {
+			r.annotations = append(r.annotations, name[1])
+		}
+		all = append(all, r)
+	}
+	if len(all) < 40 {
+		t.Fatalf("the table has %d rows", len(all))
+	}
+	return all
+}
+
+// The table says of an annotation that it closes an Ingress if, and only if, it does.
+func TestTheAnnotationsThatCloseAnIngressAreThoseOfTheTable(t *testing.T) {
+	guards, seen := translate.Guards(), map[string]bool{}
+	for _, r := range annotationRows(t) {
+		for _, name := range r.annotations {
+			name = "nginx.ingress.kubernetes.io/" + name
+			if seen[name] {
+				t.Errorf("%s has two rows", name)
+			}
+			seen[name] = true
+			if says, closes := strings.Contains(r.says, "**closed**"), slices.Contains(guards, name); says != closes {
+				t.Errorf("%s: closed is %t in the table, and %t in package translate", name, says, closes)
+			}
+		}
+	}
+	for _, name := range guards {
+		if !seen[name] {
+			t.Errorf("the table has no row for %s", name)
+		}
+	}
+}
+
+// The fields that the table names are there: those of a rule, and, with spec before them, of a GatewayRoute or RateLimitPolicy.
+func TestTheFieldsOfTheTableExist(t *testing.T) {
+	fields := 0
+	for _, r := range annotationRows(t) {
+		for _, m := range quoted.FindAllStringSubmatch(r.says, -1) {
+			path, _, _ := strings.Cut(m[1], ":")
+			head, _, isPath := strings.Cut(path, ".")
+			if !isPath || strings.HasPrefix(path, ".") {
+				continue
+			}
+			fields++
+			objects := []any{v1alpha1.Rule{}}
+			if head == "spec" {
+				objects = []any{v1alpha1.GatewayRoute{}, v1alpha1.RateLimitPolicy{}}
+			}
+			if !slices.ContainsFunc(objects, func(o any) bool { return hasField(reflect.TypeOf(o), strings.Split(path, ".")) }) {
+				t.Errorf("%s of %v is no field", path, r.annotations)
+			}
+		}
+	}
+	if fields < 30 {
+		t.Errorf("the table names %d fields", fields)
+	}
+}
+
+// hasField reports whether JSON of a type has a member of a name, and so on.
+func hasField(typ reflect.Type, path []string) bool {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if len(path) == 0 {
+		return true
+	}
+	if typ.Kind() != reflect.Struct {
+		return false
+	}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == strings.TrimSuffix(path[0], "[]") && hasField(f.Type, path[1:]) || options == "inline" && hasField(f.Type, path) {
+			return true
+		}
+	}
+	return false
 }
 
 // migrated returns the one route that an example gives, secured by TLS.

@@ -35,6 +35,7 @@ var peers = map[string][]string{
 	"proxy/filter/jwt":                 {"proxy/filter/jwt/*"},                           // its parts
 	"proxy/filter/jwt/jwks":            {"proxy/filter/jwt/jws"},                         // key sets are made of keys
 	"proxy/filter/internal/credential": {"proxy/filter/internal/field", "proxy/observe"}, // the names of fields, and what is counted
+	"proxy/filter/internal/expression": {"proxy/filter/internal/shared"},                 // what is compiled serves all who have it
 	"proxy/filter/internal/filtertest": {"proxy/filter"},                                 // tests build filters
 	"proxy/filter/internal/origin":     {"proxy/filter/internal/field"},                  // the names of fields
 	"controllers/translate":            {"controllers/status"},                           // conditions are made in one place

@@ -3,92 +3,95 @@ package extauth
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
-	"weak"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 
-	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter"
+	"github.com/penstock/penstock/proxy/filter/internal/shared"
 	"github.com/penstock/penstock/proxy/live"
 )
 
-// Clients are those of the services that speak gRPC, one for each cluster: connections outlive a table. A client ends once the last
-// filter that asks it is collected. Clients is safe for concurrent use.
+// Clients are those of the services that connections to backends don't do for, because they speak gRPC or TLS: one for each cluster
+// and each way to verify it, since connections outlive a table. A client ends once the last filter that asks it is collected. Clients is
+// safe for concurrent use.
 type Clients struct {
-	mu        sync.Mutex
-	byCluster map[*live.Cluster]weak.Pointer[client]
+	grpc  shared.Pool[peer, client]
+	https shared.Pool[peer, secured]
 }
 
 // NewClients returns an empty Clients.
-func NewClients() *Clients { return &Clients{byCluster: map[*live.Cluster]weak.Pointer[client]{}} }
+func NewClients() *Clients { return new(Clients) }
 
 // client asks the endpoints of one cluster in turn.
-type client struct {
-	authv3.AuthorizationClient
-	conn *grpc.ClientConn
-}
+type client struct{ authv3.AuthorizationClient }
 
 // hasEndpoints is a cluster that can be asked for its endpoints.
 type hasEndpoints interface{ Live() *live.Cluster }
 
-func (c *Clients) checker(config *Config, cluster exchange.Handler) (checker, error) {
+// checker returns what asks the service as a configuration says.
+func (c *Clients) checker(config *Config, env filter.Env) (checker, error) {
+	cluster, err := env.Cluster(env.Clusters[0])
+	if err != nil {
+		return nil, err
+	}
+	if config.Protocol != ProtocolGRPC && config.TLS == nil {
+		return newHTTPChecker(config, cluster), nil
+	}
 	h, ok := cluster.(hasEndpoints)
 	if !ok {
 		return nil, fmt.Errorf("cluster of type %T has no endpoints to connect to", cluster)
 	}
-	shared, err := c.client(h.Live())
+	p, err := config.peer(h.Live(), env.Secret)
 	if err != nil {
 		return nil, err
 	}
-	return &grpcChecker{client: shared, headers: config.Headers}, nil
+	if config.Protocol == ProtocolGRPC {
+		return c.grpcChecker(config, p)
+	}
+	s, err := c.https.Get(p, func() (*secured, error) { return newSecured(p) })
+	return newHTTPChecker(config, s), err
 }
 
-func (c *Clients) client(cluster *live.Cluster) (*client, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if shared := c.byCluster[cluster].Value(); shared != nil {
-		return shared, nil
-	}
-	conn, err := dial(cluster)
-	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", cluster.Name, err)
-	}
-	shared := &client{authv3.NewAuthorizationClient(conn), conn}
-	c.byCluster[cluster] = weak.Make(shared)
-	runtime.AddCleanup(shared, func(conn *grpc.ClientConn) {
-		_ = conn.Close() // it fails only if it has been closed
-		c.forget(cluster)
-	}, conn)
-	return shared, nil
-}
-
-// forget drops a cluster, unless a new client took its place in the meantime.
-func (c *Clients) forget(cluster *live.Cluster) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byCluster[cluster].Value() == nil {
-		delete(c.byCluster, cluster)
-	}
+func (c *Clients) grpcChecker(config *Config, p peer) (checker, error) {
+	shared, err := c.grpc.Get(p, func() (*client, error) { return dial(p) })
+	return &grpcChecker{client: shared, headers: config.Headers}, err
 }
 
 // maxMessage bounds a service's answer, in bytes.
 const maxMessage = 256 << 10
 
-// dial returns a connection that follows the endpoints of a cluster. It connects when it is first used.
-func dial(cluster *live.Cluster) (*grpc.ClientConn, error) {
-	return grpc.NewClient(scheme+":///"+cluster.Name,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithAuthority(authority(cluster.Name)),
-		grpc.WithResolvers(builder{cluster}),
+// dial returns a client that follows the endpoints of a cluster. It connects when it is first used.
+func dial(p peer) (*client, error) {
+	config, err := p.config()
+	if err != nil {
+		return nil, err
+	}
+	transport, name := insecure.NewCredentials(), authority(p.cluster.Name)
+	if config != nil {
+		transport, name = credentials.NewTLS(config), p.name
+	}
+	conn, err := grpc.NewClient(scheme+":///"+p.cluster.Name,
+		grpc.WithTransportCredentials(transport),
+		grpc.WithAuthority(name),
+		grpc.WithResolvers(builder{p.cluster}),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
 	)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", p.cluster.Name, err)
+	}
+	c := &client{authv3.NewAuthorizationClient(conn)}
+	runtime.AddCleanup(c, func(conn *grpc.ClientConn) { _ = conn.Close() }, conn) // it fails only if it has been closed
+	return c, nil
 }
 
 // authority makes a name of a host of a cluster's: "shop/opa:9191" becomes "opa.shop:9191".
@@ -125,8 +128,12 @@ type follower struct {
 func (f *follower) run() {
 	for {
 		changed := f.cluster.Changed()
+		var state resolver.State
+		for _, a := range addresses(f.cluster.Endpoints()) {
+			state.Addresses = append(state.Addresses, resolver.Address{Addr: a.String()})
+		}
 		// It fails where there is no endpoint: then calls wait for one.
-		_ = f.conn.UpdateState(resolver.State{Addresses: addresses(f.cluster.Endpoints())})
+		_ = f.conn.UpdateState(state)
 		select {
 		case <-changed:
 		case <-f.cluster.Retired():
@@ -138,13 +145,13 @@ func (f *follower) run() {
 }
 
 // addresses are those of the endpoints that are ready, or, without any, of those that still serve.
-func addresses(e *live.Endpoints) (out []resolver.Address) {
+func addresses(e *live.Endpoints) (out []netip.AddrPort) {
 	list := e.Ready
 	if len(list) == 0 {
 		list = e.Draining
 	}
 	for _, endpoint := range list {
-		out = append(out, resolver.Address{Addr: endpoint.Address.String()})
+		out = append(out, endpoint.Address)
 	}
 	return out
 }

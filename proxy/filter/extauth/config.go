@@ -21,6 +21,8 @@ type Config struct {
 	Protocol Protocol `json:"protocol,omitempty"`
 	// HTTP is for Protocol HTTP alone.
 	HTTP *HTTP `json:"http,omitempty"`
+	// TLS has the service be asked over TLS; nil: without.
+	TLS *TLS `json:"tls,omitempty"`
 	// Timeout bounds the wait for the answer; nil: a second.
 	Timeout *snapshot.Duration `json:"timeout,omitempty"`
 	// FailureMode says what becomes of requests while there is no answer; empty: Closed.
@@ -39,7 +41,7 @@ type Protocol string
 const (
 	// ProtocolHTTP is a plain request: 2xx allows, 5xx is a failure, and any other answer is the client's.
 	ProtocolHTTP Protocol = "HTTP"
-	// ProtocolGRPC is Envoy's envoy.service.auth.v3.Authorization, without TLS.
+	// ProtocolGRPC is Envoy's envoy.service.auth.v3.Authorization.
 	ProtocolGRPC Protocol = "GRPC"
 )
 
@@ -104,7 +106,7 @@ func (c *Config) Validate() error {
 	case c.Body != nil && (c.Body.MaxBytes < 1 || c.Body.MaxBytes > mostBody):
 		return fmt.Errorf("body.maxBytes: %d is not from 1 to %d", c.Body.MaxBytes, mostBody)
 	}
-	return errors.Join(c.HTTP.validate(), c.Headers.validate())
+	return errors.Join(c.HTTP.validate(), c.TLS.validate(), c.Headers.validate())
 }
 
 func (h *HTTP) validate() error {

@@ -17,8 +17,9 @@ const Name = "extAuth"
 
 // Definition is the filter. It counts into decisions, and shares the clients of services that speak gRPC.
 func Definition(decisions *observe.Decisions, clients *Clients) filter.Definition {
-	d := filter.Define(Name, func(c Config, env filter.Env) (filter.Filter, error) { return build(&c, env, decisions, clients) }, nil)
+	d := filter.Define(Name, func(c Config, env filter.Env) (filter.Filter, error) { return build(&c, env, decisions, clients) }, refs)
 	d.Lingers = true // no client may set what only the service says, on a rule that does not ask it either
+	d = filter.Inspecting(d, inspect)
 	return filter.Reaching(d, func(c Config) []filter.Target {
 		if c.Disabled {
 			return nil
@@ -82,15 +83,8 @@ func build(c *Config, env filter.Env, decisions *observe.Decisions, clients *Cli
 	if len(env.Clusters) != 1 {
 		return nil, errors.New("backend: it has not been resolved")
 	}
-	cluster, err := env.Cluster(env.Clusters[0])
-	if err != nil {
-		return nil, err
-	}
-	if c.Protocol == ProtocolGRPC {
-		f.checker, err = clients.checker(c, cluster)
-	} else {
-		f.checker = newHTTPChecker(c, cluster)
-	}
+	var err error
+	f.checker, err = clients.checker(c, env)
 	return f, err
 }
 

@@ -32,6 +32,8 @@ type world struct {
 	store     *live.Store
 	upstreams *upstream.Upstreams
 	clients   *extauth.Clients
+	// ca is what the Secret ca has at ca.crt.
+	ca []byte
 }
 
 func newWorld(tb testing.TB, addresses ...string) *world {
@@ -62,6 +64,12 @@ func (w *world) build(tb testing.TB, settings string, last exchange.Handler) exc
 	config := `{"backend": {"service": "service", "port": 80}` + settings + `}`
 	chain, err := registry.Chain(false, []snapshot.Filter{{Name: extauth.Name, Config: json.RawMessage(config), Clusters: []string{cluster}}}, filter.Env{
 		Now: time.Now,
+		Secret: func(ref snapshot.Ref) ([]byte, error) {
+			if ref != (snapshot.Ref{Name: "ca", Key: "ca.crt"}) {
+				return nil, fmt.Errorf("%s: not found", ref)
+			}
+			return w.ca, nil
+		},
 		Cluster: func(name string) (exchange.Handler, error) {
 			if name != cluster {
 				return nil, fmt.Errorf("cluster %s: not found", name)
@@ -301,7 +309,7 @@ func TestWithoutEndpointsNothingPasses(t *testing.T) {
 
 func TestACancelledExchangeEndsTheCall(t *testing.T) {
 	gone := &exchange.Error{Status: 499, Code: "test.gone"}
-	for _, protocol := range []string{"HTTP", "GRPC"} {
+	for _, protocol := range []string{`"HTTP"`, `"GRPC"`, `"HTTP", "tls": {}`, `"GRPC", "tls": {}`} {
 		silent, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -314,7 +322,7 @@ func TestACancelledExchangeEndsTheCall(t *testing.T) {
 				x.Cancel(gone)
 			}
 		}()
-		h := newWorld(t, silent.Addr().String()).build(t, `, "timeout": "1m", "failureMode": "Open", "protocol": "`+protocol+`"`, &proxytest.Upstream{})
+		h := newWorld(t, silent.Addr().String()).build(t, `, "timeout": "1m", "failureMode": "Open", "protocol": `+protocol, &proxytest.Upstream{})
 		if err := h.Serve(x); !errors.Is(err, gone) {
 			t.Errorf("%s: error %v", protocol, err)
 		}
@@ -380,6 +388,9 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"Host for the backend":  {`"backend": {"service": "a", "port": 80}, "headers": {"toBackend": ["a", "Host"]}`, "headers.toBackend[1]"},
 		"framing of the answer": {`"backend": {"service": "a", "port": 80}, "headers": {"toClient": ["Content-Length"]}`, "headers.toClient[0]"},
 		"a subject":             {`"backend": {"service": "a", "port": 80}, "headers": {"subject": "a:"}`, "headers.subject"},
+		"a server's name":       {`"backend": {"service": "a", "port": 80}, "tls": {"serverName": "a:443"}`, "tls.serverName"},
+		"two kinds of roots":    {`"backend": {"service": "a", "port": 80}, "tls": {"caSecretName": "a", "caConfigMapName": "b"}`, "tls: caSecretName and caConfigMapName"},
+		"a server's address":    {`"backend": {"service": "a", "port": 80}, "tls": {"serverName": "::1"}`, ""},
 		"an unknown field":      {`"backend": {"service": "a", "port": 80}, "url": ""`, "unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,14 +62,14 @@ func (a *authorizer) HandleConn(_ context.Context, s stats.ConnStats) {
 }
 
 // serve returns where the service is.
-func (a *authorizer) serve(t *testing.T) (address string) {
+func (a *authorizer) serve(t *testing.T, options ...grpc.ServerOption) (address string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.ended = make(chan struct{}, 100)
-	s := grpc.NewServer(grpc.StatsHandler(a))
+	s := grpc.NewServer(append(options, grpc.StatsHandler(a))...)
 	authv3.RegisterAuthorizationServer(s, a)
 	go func() { _ = s.Serve(ln) }()
 	t.Cleanup(s.Stop)

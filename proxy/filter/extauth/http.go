@@ -26,6 +26,7 @@ type httpChecker struct {
 	path      string // of every request, or before that of the client's
 	prefixes  bool
 	method    string
+	scheme    string
 	authority string // empty: the client's
 }
 
@@ -34,7 +35,10 @@ func newHTTPChecker(c *Config, cluster exchange.Handler) *httpChecker {
 	if settings == nil {
 		settings = new(HTTP)
 	}
-	h := &httpChecker{cluster: cluster, headers: c.Headers, method: cmp.Or(settings.Method, http.MethodGet)}
+	h := &httpChecker{cluster: cluster, headers: c.Headers, scheme: "http", method: cmp.Or(settings.Method, http.MethodGet)}
+	if c.TLS != nil {
+		h.scheme = "https"
+	}
 	h.path, h.prefixes = cmp.Or(settings.Path, "/"), settings.PathPrefix != ""
 	if h.prefixes {
 		h.path = strings.TrimSuffix(settings.PathPrefix, "/")
@@ -93,7 +97,7 @@ func (h *httpChecker) check(x *exchange.Exchange, content []byte, until time.Tim
 func (h *httpChecker) fill(c *call, x *exchange.Exchange, content []byte) {
 	q, from := &c.Request, &x.Request
 	c.Protocol, c.Listener, c.Peer, c.Client, c.Trace, c.Start = exchange.HTTP11, x.Listener, x.Peer, x.Client, x.Trace, x.Start
-	q.Method, q.Scheme, q.Path = h.method, "http", h.path
+	q.Method, q.Scheme, q.Path = h.method, h.scheme, h.path
 	q.Authority, q.Host = cmp.Or(h.authority, from.Authority), from.Host
 	if h.prefixes {
 		q.Path, q.Query, q.HasQuery = h.path+from.Path, from.Query, from.HasQuery

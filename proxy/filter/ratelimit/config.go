@@ -57,6 +57,8 @@ type Source struct {
 	Type string `json:"type"`
 	// Name is that of a Header, Cookie or Claim.
 	Name string `json:"name,omitempty"`
+	// Expression is that of an Expression, in CEL.
+	Expression string `json:"expression,omitempty"`
 	// IPv4PrefixLength and IPv6PrefixLength are how many bits of a ClientAddress count; 0: 32 and 64.
 	IPv4PrefixLength int `json:"ipv4PrefixLength,omitempty"`
 	IPv6PrefixLength int `json:"ipv6PrefixLength,omitempty"`
@@ -197,6 +199,8 @@ func (s *Source) validate() error {
 		return fmt.Errorf("type: %q is unknown", s.Type)
 	case form.named != (s.Name != ""):
 		return fmt.Errorf("name: %s has one: %t", s.Type, form.named)
+	case form.expressed != (s.Expression != ""):
+		return fmt.Errorf("expression: %s has one: %t", s.Type, form.expressed)
 	case s.IPv4PrefixLength < 0 || s.IPv4PrefixLength > 32:
 		return fmt.Errorf("ipv4PrefixLength: %d is not from 1 to 32", s.IPv4PrefixLength)
 	case s.IPv6PrefixLength < 0 || s.IPv6PrefixLength > 128:
@@ -204,7 +208,8 @@ func (s *Source) validate() error {
 	case s.Type == "Header":
 		return field.Name(s.Name)
 	}
-	return nil
+	_, err := form.build(*s)
+	return err
 }
 
 func (c *Cost) validate() error {

@@ -3,9 +3,12 @@ package ratelimit
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter/internal/expression"
 	"github.com/penstock/penstock/proxy/limit"
 	"github.com/penstock/penstock/proxy/predicate"
 )
@@ -15,11 +18,12 @@ type part func(dst []byte, x *exchange.Exchange) ([]byte, bool)
 
 // form is a kind of part.
 type form struct {
-	// named says that the part has a name.
-	named bool
-	// identity says that the part is known only behind the identity filters.
+	// named says that the part has a name, expressed that it has an expression.
+	named, expressed bool
+	// identity says that the part is known only behind the identity filters; what an expression needs, it says itself.
 	identity bool
-	build    func(s Source) part
+	// build fails only on an expression.
+	build func(s Source) (part, error)
 }
 
 var sources = map[string]form{
@@ -27,6 +31,7 @@ var sources = map[string]form{
 	"Cookie":        {named: true, build: cookiePart},
 	"Claim":         {named: true, identity: true, build: claimPart},
 	"APIKey":        {identity: true, build: text(func(x *exchange.Exchange) string { return x.Subject.Client })},
+	"Expression":    {expressed: true, build: expressionPart},
 	"ClientAddress": {build: addressPart},
 	"Path":          {build: text(func(x *exchange.Exchange) string { return x.Request.Path })},
 	"Method":        {build: text(func(x *exchange.Exchange) string { return x.Request.Method })},
@@ -35,44 +40,59 @@ var sources = map[string]form{
 
 // NeedsIdentity reports whether a key has a part that is known only once it is known who the request is from.
 func NeedsIdentity(key []Source) bool {
-	for _, s := range key {
-		if sources[s.Type].identity {
-			return true
+	return slices.ContainsFunc(key, func(s Source) bool {
+		form := sources[s.Type]
+		if !form.expressed {
+			return form.identity
 		}
-	}
-	return false
+		e, err := expression.CompileText(s.Expression)
+		return err == nil && e.NeedsIdentity // Validate says what is wrong with it
+	})
 }
 
-func text(of func(x *exchange.Exchange) string) func(Source) part {
-	return func(Source) part {
+func text(of func(x *exchange.Exchange) string) func(Source) (part, error) {
+	return func(Source) (part, error) {
 		return func(dst []byte, x *exchange.Exchange) ([]byte, bool) {
 			s := of(x)
 			return append(dst, s...), s != ""
-		}
+		}, nil
 	}
+}
+
+// expressionPart is missing where the expression fails, as well as where its value is empty.
+func expressionPart(s Source) (part, error) {
+	e, err := expression.CompileText(s.Expression)
+	if err != nil {
+		return nil, fmt.Errorf("expression: %w", err)
+	}
+	return func(dst []byte, x *exchange.Exchange) ([]byte, bool) {
+		before := len(dst)
+		dst, err := e.Append(dst, x)
+		return dst, err == nil && len(dst) > before
+	}, nil
 }
 
 // headerPart is the first value of that name. An empty one tells nobody apart and counts as missing.
-func headerPart(s Source) part {
+func headerPart(s Source) (part, error) {
 	return func(dst []byte, x *exchange.Exchange) ([]byte, bool) {
 		v, _ := x.Request.Head.Lookup(s.Name)
 		return append(dst, v...), v != ""
-	}
+	}, nil
 }
 
-func cookiePart(s Source) part {
+func cookiePart(s Source) (part, error) {
 	return func(dst []byte, x *exchange.Exchange) ([]byte, bool) {
 		v, _ := predicate.Cookie(&x.Request, s.Name)
 		return append(dst, v...), v != ""
-	}
+	}, nil
 }
 
-func claimPart(s Source) part {
+func claimPart(s Source) (part, error) {
 	return func(dst []byte, x *exchange.Exchange) ([]byte, bool) {
 		before := len(dst)
 		dst, ok := x.Subject.Claims.AppendText(dst, s.Name)
 		return dst, ok && len(dst) > before
-	}
+	}, nil
 }
 
 // Prefix lengths where none is given: who has one IPv6 address usually has a /64 of them.
@@ -81,7 +101,7 @@ const (
 	ipv6Length = 64
 )
 
-func addressPart(s Source) part {
+func addressPart(s Source) (part, error) {
 	v4, v6 := s.IPv4PrefixLength, s.IPv6PrefixLength
 	if v4 == 0 {
 		v4 = ipv4Length
@@ -100,7 +120,7 @@ func addressPart(s Source) part {
 			return dst, false // there is no address
 		}
 		return appendAddress(dst, network.Addr()), true
-	}
+	}, nil
 }
 
 func appendAddress(dst []byte, a netip.Addr) []byte {
@@ -119,12 +139,16 @@ type keyer struct {
 	parts []part
 }
 
-func newKeyer(policy, name string, key []Source) keyer {
+func newKeyer(policy, name string, key []Source) (keyer, error) {
 	k := keyer{limit: append(append([]byte(policy), 0), name...)}
-	for _, s := range key {
-		k.parts = append(k.parts, sources[s.Type].build(s))
+	for i, s := range key {
+		p, err := sources[s.Type].build(s)
+		if err != nil {
+			return k, fmt.Errorf("key[%d].%w", i, err)
+		}
+		k.parts = append(k.parts, p)
 	}
-	return k
+	return k, nil
 }
 
 // keySize is enough for most keys, in bytes; a larger one is allocated.

@@ -127,9 +127,7 @@ func (f *rateLimit) prepare(x *exchange.Exchange, s *state) error {
 			}
 			continue
 		}
-		if cost := r.cost.of(x); cost > 0 {
-			s.asked = append(s.asked, asked{rule: r, key: key, cost: cost})
-		}
+		s.asked = append(s.asked, asked{rule: r, key: key, cost: r.cost.of(x)})
 	}
 	return nil
 }
@@ -210,7 +208,7 @@ func (s *state) refuse(x *exchange.Exchange, a *asked) error {
 func giveBack(own []asked) {
 	for i := range own {
 		if a := &own[i]; a.Allowed && a.Remaining >= 0 {
-			a.rule.charge(a.key, -a.cost)
+			a.charge(-a.cost)
 		}
 	}
 }

@@ -134,6 +134,9 @@ func TestAKeyTellsWhoseRequestsAreCountedTogether(t *testing.T) {
 		"the path, not the query":   {`{"type": "Path"}`, func(x *exchange.Exchange) { x.Request.Query = "c" }, false},
 		"the method":                {`{"type": "Method"}`, func(x *exchange.Exchange) { x.Request.Method = "PUT" }, true},
 		"the route":                 {`{"type": "Route"}`, func(x *exchange.Exchange) { x.Route = route }, true},
+		"an expression":             {`{"type": "Expression", "expression": "request.path.split('/')[2]"}`, func(x *exchange.Exchange) { x.Request.Path = "/users/43" }, true},
+		"an expression, same value": {`{"type": "Expression", "expression": "request.path.split('/')[1]"}`, func(x *exchange.Exchange) { x.Request.Path = "/users/43" }, false},
+		"a claim in an expression":  {`{"type": "Expression", "expression": "claims.sub"}`, func(x *exchange.Exchange) { x.Subject.Claims = claims(t, `{"sub": "2"}`) }, true},
 		"the API key":               {`{"type": "APIKey"}`, func(x *exchange.Exchange) { x.Subject.Client = "2" }, true},
 		"a claim":                   {`{"type": "Claim", "name": "sub"}`, func(x *exchange.Exchange) { x.Subject.Claims = claims(t, `{"sub": "2"}`) }, true},
 		"a claim, another one":      {`{"type": "Claim", "name": "sub"}`, func(x *exchange.Exchange) { x.Subject.Claims = claims(t, `{"sub": "1", "a": 1}`) }, false},
@@ -214,6 +217,31 @@ func TestRequestsWithoutTheKey(t *testing.T) {
 	}
 }
 
+func TestAnExpressionMayComeToNothing(t *testing.T) {
+	for _, text := range []string{"claims.nobody", "request.path == '/users/42' ? '' : 'a'", "claims.roles"} {
+		l := newLab()
+		c := l.chain(t, "", `{"name": "l", "requests": 1, "period": "1m", "onMissingKey": "Refuse", "key": [{"type": "Expression", "expression": "`+text+`"}]}`)
+		x := request(t)
+		x.Subject.Claims = claims(t, `{"roles": ["a"]}`)
+		if err := c.Handler.Serve(x); !refused(t, err, "ratelimit.key_missing") {
+			t.Errorf("%s passes for a key", text)
+		}
+	}
+}
+
+func TestSourcesSayWhetherTheyNeedAnIdentity(t *testing.T) {
+	for want, keys := range map[bool][]ratelimit.Source{
+		false: {{Type: "Header", Name: "a"}, {Type: "Path"}, {Type: "Expression", Expression: "request.path"}, {Type: "Expression", Expression: "claims."}},
+		true:  {{Type: "Claim", Name: "sub"}, {Type: "APIKey"}, {Type: "Expression", Expression: "claims.sub"}, {Type: "Expression", Expression: "subject.id"}},
+	} {
+		for _, key := range keys {
+			if got := ratelimit.NeedsIdentity([]ratelimit.Source{{Type: "Method"}, key}); got != want {
+				t.Errorf("%+v: %t, want %t", key, got, want)
+			}
+		}
+	}
+}
+
 func TestOnlyWhatMatchesCounts(t *testing.T) {
 	l := newLab()
 	c := l.chain(t, "", `{"name": "l", "requests": 1, "period": "1m", "match": {"path": {"type": "PathPrefix", "value": "/users"},
@@ -240,6 +268,7 @@ func TestCosts(t *testing.T) {
 		"a header of the request":         {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 5"}, requests: 2},
 		"a header that is not there":      {cost: `{"type": "RequestHeader", "name": "X-Cost", "value": 2}`, requests: 5},
 		"a header that is no number":      {cost: `{"type": "RequestHeader", "name": "X-Cost", "value": 2}`, lines: []string{"X-Cost: -1"}, requests: 5},
+		"a header that says nothing":      {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 0"}, requests: 10},
 		"a header that is huge":           {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 99999999999999999999"}, requests: 10},
 		"a header beyond the limit":       {cost: `{"type": "RequestHeader", "name": "X-Cost"}`, lines: []string{"X-Cost: 9999999999"}, requests: 0},
 		"a header of the answer":          {cost: `{"type": "ResponseHeader", "name": "X-Cost"}`, answer: []string{"X-Cost", "5"}, requests: 2},
@@ -438,6 +467,39 @@ func TestAFailedStoreIsToldFromALimit(t *testing.T) {
 	}
 }
 
+// halting is a store that fails and leaves it to others to decide: the first limit of a request passes, the others don't.
+type halting struct {
+	limit.Alone
+	charged []int64
+}
+
+func (s *halting) TakeAll(asks []limit.Ask) {
+	for i := range asks {
+		asks[i].Decision = limit.Decision{Allowed: i == 0, Remaining: 1, Degraded: true}
+	}
+}
+
+func (s *halting) Charge(_ *limit.Limit, _ limit.Key, cost int64) {
+	s.charged = append(s.charged, cost)
+}
+
+func TestAStoreGetsNothingBackThatItHasNotGiven(t *testing.T) {
+	l, store := newLab(), &halting{}
+	l.deps.Cluster = store
+	const scope = `"requests": 10, "period": "1m", "scope": "Cluster", "failureMode": "Open"`
+	if _, err := get(t, l.chain(t, "", `{"name": "a", `+scope+`}, {"name": "b", `+scope+`}`)); !refused(t, err, exceeded) {
+		t.Error("the second limit does not refuse")
+	}
+	l.upstream.Head = []string{"X-Cost", "1"}
+	c := l.chain(t, "", `{"name": "a", "cost": {"type": "ResponseHeader", "name": "X-Cost", "value": 5}, `+scope+`}`)
+	if _, err := get(t, c); err != nil {
+		t.Error(err)
+	}
+	if len(store.charged) > 0 {
+		t.Errorf("the store is charged %v", store.charged)
+	}
+}
+
 func TestConfigurationsAreValidated(t *testing.T) {
 	for name, tt := range map[string]struct{ limit, want string }{
 		"the least":                        {`"requests": 1, "period": "1s"`, ""},
@@ -455,6 +517,10 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		"an unknown failure mode":          {`"requests": 1, "period": "1s", "failureMode": "Pray"`, "failureMode"},
 		"an unknown source":                {`"requests": 1, "period": "1s", "key": [{"type": "Mood"}]`, "key[0].type"},
 		"a header without name":            {`"requests": 1, "period": "1s", "key": [{"type": "Header"}]`, "key[0].name"},
+		"an expression without one":        {`"requests": 1, "period": "1s", "key": [{"type": "Expression"}]`, "key[0].expression"},
+		"an expression of a path":          {`"requests": 1, "period": "1s", "key": [{"type": "Path", "expression": "1"}]`, "key[0].expression"},
+		"a broken expression":              {`"requests": 1, "period": "1s", "key": [{"type": "Path"}, {"type": "Expression", "expression": "request."}]`, "key[1].expression: "},
+		"an expression without a text":     {`"requests": 1, "period": "1s", "key": [{"type": "Expression", "expression": "request.headers"}]`, "key[0].expression: it is of type map"},
 		"a path with a name":               {`"requests": 1, "period": "1s", "key": [{"type": "Path", "name": "a"}]`, "key[0].name"},
 		"a header that can't be":           {`"requests": 1, "period": "1s", "key": [{"type": "Header", "name": "a b"}]`, "key[0].name"},
 		"a long prefix":                    {`"requests": 1, "period": "1s", "key": [{"type": "ClientAddress", "ipv4PrefixLength": 33}]`, "ipv4PrefixLength"},
@@ -474,6 +540,8 @@ func TestConfigurationsAreValidated(t *testing.T) {
 		})
 	}
 }
+
+const expressed = `{"name": "l", "requests": 1000000000, "period": "1s", "key": [{"type": "Expression", "expression": "request.path.split('/')[1]"}]}`
 
 const typical = `{"name": "l", "requests": 1000000000, "period": "1s", "key": [{"type": "Header", "name": "X-Client-ID"}]}`
 
@@ -504,13 +572,14 @@ func serveAgain(tb testing.TB, c filter.Chain, x *exchange.Exchange) {
 	x.Finish()
 }
 
-// BenchmarkFilter is what one limit adds to a request.
+// BenchmarkFilter is what one limit adds to a request, by a header or by an expression.
 func BenchmarkFilter(b *testing.B) {
 	l := newLab()
 	l.deps.Local = limit.NewLocal(1000, time.Now)
 	for name, configured := range map[string][]snapshot.Filter{
-		"without": nil,
-		"with":    {{Name: ratelimit.Name, Config: json.RawMessage(`{"policies": [{"name": "shop/p", "limits": [` + typical + `]}]}`)}},
+		"without":    nil,
+		"with":       {{Name: ratelimit.Name, Config: json.RawMessage(`{"policies": [{"name": "shop/p", "limits": [` + typical + `]}]}`)}},
+		"expression": {{Name: ratelimit.Name, Config: json.RawMessage(`{"policies": [{"name": "shop/p", "limits": [` + expressed + `]}]}`)}},
 	} {
 		c, err := l.registry().Chain(false, configured, filter.Env{}, answer)
 		if err != nil {

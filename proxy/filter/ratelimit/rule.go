@@ -29,7 +29,11 @@ type rule struct {
 }
 
 func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
-	r := &rule{key: newKeyer(p.Name, c.Name, c.Key), legacy: p.LegacyHeaders, local: d.Local, meter: d.Meters.Meter(p.Name, c.Name)}
+	key, err := newKeyer(p.Name, c.Name, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	r := &rule{key: key, legacy: p.LegacyHeaders, local: d.Local, meter: d.Meters.Meter(p.Name, c.Name)}
 	// What these report, Validate has reported.
 	algorithm, _ := algorithms.parse(c.Algorithm)
 	failure, _ := failureModes.parse(c.FailureMode)
@@ -51,7 +55,6 @@ func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
 	if c.Match == nil {
 		return r, nil
 	}
-	var err error
 	r.predicates, err = predicate.CompileAll(c.Match)
 	return r, err
 }
@@ -88,11 +91,12 @@ func newCost(c *Cost) cost {
 	return cost{source: source, value: max(c.Value, 1), name: c.Name}
 }
 
-// of is what a request takes before it is served; 0 is nothing. What the client says is believed only as far as it is a number.
+// of is what a request takes before it is served. What the client says is believed only as far as it is a number, and no client can
+// say that it takes nothing.
 func (c *cost) of(x *exchange.Exchange) int64 {
 	if c.source == requestCost {
 		if n, ok := c.told(&x.Request.Head); ok {
-			return n
+			return max(n, 1)
 		}
 	}
 	return c.value

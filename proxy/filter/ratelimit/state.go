@@ -22,6 +22,14 @@ type asked struct {
 	limit.Decision
 }
 
+// charge takes more than was asked for, or gives some of it back. What was taken while the store failed stays taken: the store, which
+// may be back, has not given it.
+func (a *asked) charge(cost int64) {
+	if cost > 0 || !a.Degraded {
+		a.rule.charge(a.key, cost)
+	}
+}
+
 // Reset forgets all.
 func (s *state) Reset() {
 	clear(s.asked) // rules of a table that is gone
@@ -49,10 +57,10 @@ func (s *state) finish(x *exchange.Exchange) {
 		switch {
 		case !a.Allowed:
 		case a.rule.limit.Algorithm == limit.Concurrency:
-			a.rule.charge(a.key, -a.cost)
+			a.charge(-a.cost)
 		case a.rule.cost.source == responseCost:
 			if n, ok := a.rule.cost.told(&x.Response.Head); ok && n != a.cost {
-				a.rule.charge(a.key, n-a.cost)
+				a.charge(n - a.cost)
 			}
 		}
 	}

@@ -173,11 +173,28 @@ func (l *Limiter) Hear(m Message) Answer {
 	if m.From == l.id || !l.admit(&m) {
 		return a
 	}
+	a.Uses = l.learnAll(&m)
+	return a
+}
+
+// learnAll takes the reports of a message into account and returns what is to be answered.
+func (l *Limiter) learnAll(m *Message) (uses []Use) {
 	others := int(l.others.Load())
 	for _, r := range m.Reports {
-		a.Uses = append(a.Uses, l.learn(m.From, r, others))
+		uses = append(uses, l.learn(m.From, r, others))
 	}
-	return a
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.members[m.From] != nil {
+		return uses
+	}
+	// It was lost meanwhile, maybe before the entries heard of it. Nobody would ever take its weight back.
+	for _, r := range m.Reports {
+		if e := l.entries.find(r.Key); e != nil {
+			e.forget(m.From)
+		}
+	}
+	return uses
 }
 
 // admit notes who has spoken, and reports whether the message is news.

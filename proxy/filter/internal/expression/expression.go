@@ -5,14 +5,16 @@ package expression
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 
 	"github.com/penstock/penstock/proxy/exchange"
+	"github.com/penstock/penstock/proxy/filter/internal/shared"
 )
 
 // MaxCost bounds what an expression may cost, in CEL's units, of which a comparison takes one or two: by its worst case when it is
@@ -39,37 +41,51 @@ const (
 	claims         = "claims"
 )
 
-var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
-		cel.Variable(requestMethod, cel.StringType), cel.Variable(requestScheme, cel.StringType), cel.Variable(requestHost, cel.StringType),
-		cel.Variable(requestPath, cel.StringType), cel.Variable(requestHeaders, cel.MapType(cel.StringType, cel.StringType)),
-		cel.Variable(requestQuery, cel.MapType(cel.StringType, cel.ListType(cel.StringType))),
-		cel.Variable(clientAddress, cel.StringType),
-		cel.Variable(subjectKind, cel.StringType), cel.Variable(subjectID, cel.StringType), cel.Variable(subjectIssuer, cel.StringType),
-		cel.Variable(subjectClient, cel.StringType), cel.Variable(subjectScopes, cel.ListType(cel.StringType)),
-		cel.Variable(claims, cel.MapType(cel.StringType, cel.DynType)),
-		ext.Strings(), ext.Network(),
-		cel.CrossTypeNumericComparisons(true),
-		cel.ParserExpressionSizeLimit(maxSize),
-		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
-	)
-})
+// anonymous has the variables that are known of every request, environment those about who it is from, too.
+var (
+	anonymous = sync.OnceValues(func() (*cel.Env, error) {
+		return cel.NewEnv(
+			cel.Variable(requestMethod, cel.StringType), cel.Variable(requestScheme, cel.StringType), cel.Variable(requestHost, cel.StringType),
+			cel.Variable(requestPath, cel.StringType), cel.Variable(requestHeaders, cel.MapType(cel.StringType, cel.StringType)),
+			cel.Variable(requestQuery, cel.MapType(cel.StringType, cel.ListType(cel.StringType))),
+			cel.Variable(clientAddress, cel.StringType),
+			ext.Strings(), ext.Network(),
+			cel.CrossTypeNumericComparisons(true),
+			cel.ParserExpressionSizeLimit(maxSize),
+			cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
+		)
+	})
+	environment = sync.OnceValues(func() (*cel.Env, error) {
+		env, err := anonymous()
+		if err != nil {
+			return nil, err
+		}
+		return env.Extend(
+			cel.Variable(subjectKind, cel.StringType), cel.Variable(subjectID, cel.StringType), cel.Variable(subjectIssuer, cel.StringType),
+			cel.Variable(subjectClient, cel.StringType), cel.Variable(subjectScopes, cel.ListType(cel.StringType)),
+			cel.Variable(claims, cel.MapType(cel.StringType, cel.DynType)),
+		)
+	})
+)
 
-// Predicate is an expression that is true or false. It is safe for concurrent use.
-type Predicate struct{ program cel.Program }
+// Routes under one filter or policy have its expressions in common, and so has one table with the next.
+var (
+	predicates shared.Pool[string, Predicate]
+	texts      shared.Pool[string, Text]
+)
 
-// Compile returns the predicate of a text. It fails on what is no expression of type bool, or could cost more than MaxCost.
-func Compile(text string) (*Predicate, error) {
+// compile returns the program of an expression that is of one of some types.
+func compile(text string, wanted ...*cel.Type) (cel.Program, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, err
 	}
 	ast, issues := env.Compile(text)
-	if err := issues.Err(); err != nil {
-		return nil, errors.New(oneLine(err))
+	if issues.Err() != nil {
+		return nil, explain(issues)
 	}
-	if ast.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("it is of type %s, not bool", ast.OutputType())
+	if !slices.ContainsFunc(wanted, ast.OutputType().IsExactType) {
+		return nil, fmt.Errorf("it is of type %s, not %s", ast.OutputType(), wanted[0])
 	}
 	cost, err := env.EstimateCost(ast, sizes{})
 	if err != nil {
@@ -78,26 +94,25 @@ func Compile(text string) (*Predicate, error) {
 	if cost.Max > MaxCost {
 		return nil, fmt.Errorf("it could cost up to %d, and %d is the most: use fewer loops over claims, headers or parameters", cost.Max, MaxCost)
 	}
-	program, err := env.Program(ast, cel.CostLimit(MaxCost), cel.EvalOptions(cel.OptOptimize))
-	return &Predicate{program}, err
+	return env.Program(ast, cel.CostLimit(MaxCost), cel.EvalOptions(cel.OptOptimize))
 }
 
-// oneLine is the first complaint, without the picture of where it is.
-func oneLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.TrimPrefix(line, "ERROR: ")
+// explain is the first complaint, and where it is.
+func explain(issues *cel.Issues) error {
+	first := issues.Errors()[0]
+	text, _, _ := strings.Cut(first.Message, "\n")
+	text = strings.TrimSuffix(text, " (in container '')")
+	if first.Location.Line() < 1 {
+		return errors.New(text)
+	}
+	return fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, text)
 }
 
-// Test evaluates the predicate for a request. It fails if a value is missing or of another type, or the evaluation costs too much:
-// then nothing is known, and the caller has to assume the worst.
-func (p *Predicate) Test(x *exchange.Exchange) (bool, error) {
+// evaluate returns what comes of a program for a request. What is of the request in it lives as long as the exchange.
+func evaluate(p cel.Program, x *exchange.Exchange) (ref.Val, error) {
 	a := activations.Get().(*activation)
 	a.begin(x)
-	out, _, err := p.program.Eval(a)
+	out, _, err := p.Eval(a)
 	a.end()
-	if err != nil {
-		return false, err
-	}
-	is, ok := out.(types.Bool)
-	return ok && bool(is), nil
+	return out, err
 }

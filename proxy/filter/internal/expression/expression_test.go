@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/cel"
+
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/proxytest"
 )
@@ -208,7 +210,7 @@ func BenchmarkTest(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Compile(benchmarked[3].text); err != nil {
+		if _, err := compile(benchmarked[3].text, cel.BoolType); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -20,6 +20,10 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && arePlain(load(s[i:i+8])) {
+			i += 8
+			continue
+		}
 		if plain[s[i]] {
 			i++
 			continue
@@ -32,6 +36,22 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	}
 	dst = append(dst, s[from:]...)
 	return append(dst, '"')
+}
+
+// load returns the first eight bytes of s.
+func load[T []byte | string](s T) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// arePlain reports whether all eight bytes stand for themselves. It may say no where a byte follows one that does not.
+func arePlain(eight uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quotes, backslashes := eight^ones*'"', eight^ones*'\\'
+	// A byte less n borrows from its high bit if it is less than n; a byte that is 0x7f plus 1 carries into it.
+	special := (eight-ones*' ')|(quotes-ones)|(backslashes-ones)|(eight+ones)|eight
+	return special&highs == 0
 }
 
 // appendSpecial appends the first character of s, escaped if need be, and returns its length in s.

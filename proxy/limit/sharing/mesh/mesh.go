@@ -187,7 +187,7 @@ func (m *Mesh) talk(ctx context.Context, to netip.AddrPort, link *sharing.Link, 
 	defer func() { _ = conn.Close() }() // it can only be closed already
 	due := time.NewTicker(sharing.Interval)
 	defer due.Stop()
-	fine := false
+	log := contact{log: m.options.Log.With("peer", to)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -200,12 +200,11 @@ func (m *Mesh) talk(ctx context.Context, to netip.AddrPort, link *sharing.Link, 
 			continue
 		}
 		answer, err := m.send(ctx, conn, message)
-		if (err == nil) != fine && ctx.Err() == nil {
-			fine = !fine
-			m.options.Log.Info("peer of rate limits", "peer", to, "connected", fine, "error", err)
-		}
 		if err == nil {
 			link.Answered(answer)
+		}
+		if ctx.Err() == nil {
+			log.note(err, time.Now())
 		}
 	}
 }
