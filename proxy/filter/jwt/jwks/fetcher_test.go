@@ -16,28 +16,29 @@ import (
 	"github.com/penstock/penstock/proxy/filter/jwt/jws"
 )
 
-// script answers fetches in a bubble of its own time: what it does is set by its test.
+// script answers fetches in a bubble of its own time.
 type script struct {
 	*fetcher
-	err     error
-	set     *jws.Set
-	age     time.Duration
-	fetches int
+	set *jws.Set
+	age time.Duration
+	// fails says why a fetch, by its number, fails; nil: none does.
+	fails   atomic.Pointer[func(fetch int32) error]
+	fetches atomic.Int32
 	// changes are how often somebody was told that there is something else to say.
 	changes atomic.Int32
 }
 
-// play has a fetcher run beside a test.
-func play(t *testing.T, maxAge time.Duration, f func(*script)) {
+// play has a fetcher run beside a test, whose answers are as old as the route and they themselves permit.
+func play(t *testing.T, maxAge, age time.Duration, f func(*script)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{set: setOf(t, "a")}
+		s := &script{set: setOf(t, "a"), age: age}
 		store := NewStore(slog.New(slog.DiscardHandler), Reach{})
 		store.OnChange(func() { s.changes.Add(1) })
 		s.fetcher = newFetcher(Options{URL: "https://login.example.com/keys", MaxAge: maxAge}, store, func(context.Context) (*jws.Set, time.Duration, error) {
-			s.fetches++
-			if s.err != nil {
-				return nil, 0, s.err
+			n := s.fetches.Add(1)
+			if fails := s.fails.Load(); fails != nil {
+				return nil, 0, (*fails)(n)
 			}
 			return s.set, s.age, nil
 		})
@@ -51,6 +52,15 @@ func play(t *testing.T, maxAge time.Duration, f func(*script)) {
 			t.Errorf("what nobody refers to fails still: %v", left)
 		}
 	})
+}
+
+// fail has fetches fail for a reason; "" has them succeed.
+func (s *script) fail(why string) {
+	if why == "" {
+		s.fails.Store(nil)
+	} else {
+		s.fails.Store(new(func(int32) error { return errors.New(why) }))
+	}
 }
 
 // pass lets a time pass in a bubble.
@@ -69,30 +79,29 @@ func TestKeysAreFetchedBeforeTheyAreTooOld(t *testing.T) {
 	for name, tt := range map[string]struct {
 		maxAge, age time.Duration
 		// fetches are those of the first hour, at the least and at the most: each is up to a tenth early.
-		least, most int
+		least, most int32
 	}{
 		"as old as the route says":   {10 * time.Minute, 0, 6, 7},
 		"as old as the answer says":  {10 * time.Minute, 5 * time.Minute, 12, 14},
 		"never older than the route": {10 * time.Minute, time.Hour, 6, 7},
 		"never a flood":              {10 * time.Minute, time.Nanosecond, 360, 401},
 	} {
-		play(t, tt.maxAge, func(s *script) {
-			s.age = tt.age
-			if what := s.after(time.Hour); what != "" || s.fetches < tt.least || s.fetches > tt.most {
-				t.Errorf("%s: %d fetches, want %d to %d; %s", name, s.fetches, tt.least, tt.most, what)
+		play(t, tt.maxAge, tt.age, func(s *script) {
+			if what, n := s.after(time.Hour), s.fetches.Load(); what != "" || n < tt.least || n > tt.most {
+				t.Errorf("%s: %d fetches, want %d to %d; %s", name, n, tt.least, tt.most, what)
 			}
 		})
 	}
 }
 
 func TestAFailureIsShownOnceItLasts(t *testing.T) {
-	play(t, 10*time.Second, func(s *script) {
+	play(t, 10*time.Second, 0, func(s *script) {
 		if what := s.after(time.Second); what != "" || s.changes.Load() != 0 {
 			t.Errorf("without trouble: %q", what)
 		}
-		s.err = errors.New("the connection was refused")
-		if what := s.after(9500 * time.Millisecond); what != "" || s.fetches != 2 {
-			t.Errorf("after %d fetches: %q", s.fetches, what)
+		s.fail("the connection was refused")
+		if what := s.after(9500 * time.Millisecond); what != "" || s.fetches.Load() < 2 {
+			t.Errorf("after %d fetches: %q", s.fetches.Load(), what)
 		}
 		want := "the connection was refused; the last good ones count until they can"
 		if what := s.after(5 * time.Second); what != want || s.changes.Load() != 1 {
@@ -101,7 +110,7 @@ func TestAFailureIsShownOnceItLasts(t *testing.T) {
 		if s.keys.Load() == nil {
 			t.Error("the keys are lost")
 		}
-		s.err = nil
+		s.fail("")
 		if what := s.after(lastRetry); what != "" || s.changes.Load() != 2 {
 			t.Errorf("after all is well: %q, %d changes", what, s.changes.Load())
 		}
@@ -139,28 +148,22 @@ func TestBeforeTheFirstKeysAFailureSaysWhatThatMeans(t *testing.T) {
 }
 
 func TestAServerThatComesAndGoesIsNoFlood(t *testing.T) {
-	play(t, 10*time.Second, func(s *script) {
+	play(t, 10*time.Second, 0, func(s *script) {
 		// For an hour it fails for 20 s, with other words each time, and answers for 20 s.
 		const span = time.Hour
 		for i := range int(span / (40 * time.Second)) {
-			s.err = errors.New(string(rune('a' + i)))
+			s.fail(string(rune('a' + i)))
 			pass(20 * time.Second)
-			s.err = nil
+			s.fail("")
 			pass(20 * time.Second)
 		}
 		if n, most := s.changes.Load(), int32(2*span/calm); n == 0 || n > most {
 			t.Errorf("%d changes, want at most %d", n, most)
 		}
 	})
-	play(t, 10*time.Second, func(s *script) {
+	play(t, 10*time.Second, 0, func(s *script) {
 		// It fails for another reason each time that it is tried.
-		failures := 0
-		get := s.get
-		s.get = func(ctx context.Context) (*jws.Set, time.Duration, error) {
-			failures++
-			s.err = errors.New(string(rune('a' + failures%26)))
-			return get(ctx)
-		}
+		s.fails.Store(new(func(fetch int32) error { return errors.New(string(rune('a' + fetch%26))) }))
 		s.after(time.Hour)
 		if n, most := s.changes.Load(), int32(time.Hour/calm)+1; n == 0 || n > most {
 			t.Errorf("%d changes, want at most %d", n, most)
@@ -213,15 +216,19 @@ func TestKeysOutliveOneWhoRefersToThem(t *testing.T) {
 }
 
 func TestFetchingEndsWithTheLastWhoRefersToIt(t *testing.T) {
-	over := make(chan struct{})
+	asked, over := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
 		<-r.Context().Done() // the client has left
 		close(over)
 	})
 	store := NewStore(slog.New(slog.DiscardHandler), *everywhere)
-	if _, err := store.Get(Options{URL: s.URL, MaxAge: time.Hour}); err != nil {
+	source, err := store.Get(Options{URL: s.URL, MaxAge: time.Hour})
+	if err != nil {
 		t.Fatal(err)
 	}
+	<-asked
+	runtime.KeepAlive(source)
 	for {
 		runtime.GC()
 		select {
