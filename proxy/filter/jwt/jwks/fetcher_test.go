@@ -163,7 +163,7 @@ func TestAServerThatComesAndGoesIsNoFlood(t *testing.T) {
 	})
 	play(t, 10*time.Second, 0, func(s *script) {
 		// It fails for another reason each time that it is tried.
-		s.fails.Store(new(func(fetch int32) error { return errors.New(string(rune('a' + fetch%26))) }))
+		s.fails.Store(new(func(fetch int32) error { return errors.New(string('a' + fetch%26)) }))
 		s.after(time.Hour)
 		if n, most := s.changes.Load(), int32(time.Hour/calm)+1; n == 0 || n > most {
 			t.Errorf("%d changes, want at most %d", n, most)
