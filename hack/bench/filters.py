@@ -23,9 +23,21 @@ from peers import ASKED, OUT, ROOT, Peer, write
 WIDE = "requests: 1000000000, period: 1s"  # a limit that nobody meets
 BY_HEADER = "key: [{type: Header, name: X-Api-Key}], "  # every request of the load has it
 JWT = "jwt: {providers: [{name: bench, issuer: bench, secret: {name: tokens, key: secret, format: SharedSecret}}]}"
-API_KEY = "apiKey: {secretName: clients, from: [{header: X-Api-Key}]}"
+API_KEY = "apiKey: {secretName: clients, from: [{header: Authorization, scheme: Bearer}]}"  # the token is long enough to be a key
 SHARED_SECRET = "a secret of at least thirty-two bytes"
 
+
+def token() -> str:
+    def part(b: bytes) -> str:
+        return base64.urlsafe_b64encode(b).rstrip(b"=").decode()
+
+    claims = {"iss": "bench", "sub": "client-7", "exp": int(time.time()) + 86400, "scope": "read write"}
+    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + part(json.dumps(claims).encode())
+    return signed + "." + part(hmac.digest(SHARED_SECRET.encode(), signed.encode(), "sha256"))
+
+
+TOKEN = token()
+AUTHORIZATION = f"Authorization: Bearer {TOKEN}"
 SECRETS = f"""apiVersion: v1
 kind: Secret
 metadata: {{name: tokens, namespace: bench}}
@@ -34,7 +46,7 @@ stringData: {{secret: {SHARED_SECRET}}}
 apiVersion: v1
 kind: Secret
 metadata: {{name: clients, namespace: bench}}
-stringData: {{client-7: key-7}}
+stringData: {{client-7: {TOKEN}}}
 """
 ROUTE = """apiVersion: gateway.penstock.io/v1alpha1
 kind: GatewayRoute
@@ -71,18 +83,6 @@ spec:
   targetRefs: [{targets}]
   limits: [{{name: per-client, {limit}}}]
 """
-
-
-def token() -> str:
-    def part(b: bytes) -> str:
-        return base64.urlsafe_b64encode(b).rstrip(b"=").decode()
-
-    claims = {"iss": "bench", "sub": "client-7", "exp": int(time.time()) + 86400, "scope": "read write"}
-    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + part(json.dumps(claims).encode())
-    return signed + "." + part(hmac.digest(SHARED_SECRET.encode(), signed.encode(), "sha256"))
-
-
-AUTHORIZATION = f"Authorization: Bearer {token()}"
 
 
 def guarded() -> Peer:

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 
@@ -137,10 +138,15 @@ type keyer struct {
 	// limit is what all of its keys have in common.
 	limit []byte
 	parts []part
+	hash  func([]byte) limit.Key
 }
 
-func newKeyer(policy, name string, key []Source) (keyer, error) {
-	k := keyer{limit: append(append([]byte(policy), 0), name...)}
+// newKeyer returns the keyer of a limit whose keys mean the same in all replicas, or in this process alone.
+func newKeyer(policy, name string, key []Source, everywhere bool) (keyer, error) {
+	k := keyer{limit: append(append([]byte(policy), 0), name...), hash: hashHere}
+	if everywhere {
+		k.hash = hashEverywhere
+	}
 	for i, s := range key {
 		p, err := sources[s.Type].build(s)
 		if err != nil {
@@ -166,14 +172,24 @@ func (k *keyer) of(x *exchange.Exchange) (limit.Key, bool) {
 		b = append(b, 0, 0, 0, 0) // the length of the part, so that no two lists of parts look alike
 		var ok bool
 		if b, ok = p(b, x); !ok {
-			return limit.Key(sum(k.limit)), false
+			return k.hash(k.limit), false
 		}
 		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	}
-	return limit.Key(sum(b)), true
+	return k.hash(b), true
 }
 
-func sum(b []byte) []byte {
+func hashEverywhere(b []byte) limit.Key {
 	h := sha256.Sum256(b)
-	return h[:len(limit.Key{})]
+	return limit.Key(h[:len(limit.Key{})])
+}
+
+// seeds are drawn anew in every process: nobody can find two texts of one hash without knowing them.
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+// hashHere takes a fifth of the time.
+func hashHere(b []byte) (k limit.Key) {
+	binary.NativeEndian.PutUint64(k[:8], maphash.Bytes(seeds[0], b))
+	binary.NativeEndian.PutUint64(k[8:], maphash.Bytes(seeds[1], b))
+	return k
 }

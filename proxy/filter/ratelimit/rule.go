@@ -29,7 +29,8 @@ type rule struct {
 }
 
 func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
-	key, err := newKeyer(p.Name, c.Name, c.Key)
+	cluster, _ := scopes.parse(c.Scope)
+	key, err := newKeyer(p.Name, c.Name, c.Key, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func newRule(p *Policy, c *Limit, d Deps) (*rule, error) {
 	r.report, _ = reports.parse(p.Report)
 	r.missing, _ = missingKeys.parse(c.OnMissingKey)
 	r.shadow, _ = modes.parse(c.Mode)
-	if cluster, _ := scopes.parse(c.Scope); cluster {
+	if cluster {
 		r.cluster = d.Cluster
 	}
 	r.limit = &limit.Limit{
