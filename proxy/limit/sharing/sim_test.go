@@ -294,3 +294,12 @@ func TestTheShareFollowsAShift(t *testing.T) {
 	atLeast(t, "in the fourth second", w.admitted(time.Second), 90)
 	w.checkExcess(0)
 }
+
+func TestAWindowFollowsAShift(t *testing.T) {
+	w := newWorld(t, 1, thousand(limit.SlidingWindow))
+	w.joinAll(3)
+	w.run(40*time.Second, []float64{334, 334, 334})
+	w.run(5*time.Second, []float64{1000, 0, 0})
+	atLeast(t, "in the period that ends five seconds behind the shift", w.admitted(10*time.Second), 900)
+	w.checkExcess(0)
+}
