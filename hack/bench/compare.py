@@ -37,8 +37,8 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=15, help="measurements of each target (default 15)")
-    p.add_argument("--seconds", type=float, default=1.5, help="length of a measurement (default 1.5)")
+    p.add_argument("--rounds", type=int, default=40, help="measurements of each target (default 40)")
+    p.add_argument("--seconds", type=float, default=0.5, help="length of a measurement (default 0.5): short, since a shared machine changes its speed within seconds")
     p.add_argument("--connections", type=int, default=50, help="keep-alive connections (default 50)")
     p.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")
     p.add_argument("--rate", type=float, default=0, help="requests a second; 0 (default) is as fast as answered")
