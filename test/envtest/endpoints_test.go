@@ -1,6 +1,7 @@
 package envtest
 
 import (
+	"context"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +22,12 @@ func TestEndpointsArriveWithoutTranslation(t *testing.T) {
 	cluster := ns + "/users:80"
 	r.gateway.awaitAddresses(t, cluster, "10.0.0.1")
 	r.gateway.awaitRoutes(t, ns+"/users/0")
-	translations, applies := r.value(t, "gateway_translation_duration_seconds"), r.gateway.count()
+	var translations float64
+	await(t, "the translation is counted, which it is once it serves", func(context.Context) (bool, error) {
+		translations = r.value(t, "gateway_translation_duration_seconds")
+		return translations > 0, nil
+	})
+	applies := r.gateway.count()
 
 	create(t, two)
 	r.gateway.awaitAddresses(t, cluster, "10.0.0.1", "10.0.0.2")
