@@ -7,7 +7,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # gRPC's tracer brings html/template, with which the linker keeps every method of every type: 19 of 69 MB.
 TAGS := grpcnotrace
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+# What the compiler writes for debuggers, the linker drops: without it a fresh machine compiles a tenth sooner, and another
+# tenth where the compiler collects its garbage less often.
+GO_BUILD := GOGC=400 CGO_ENABLED=0 go build -trimpath -buildvcs=false -gcflags=all=-dwarf=false
 TOOLS := hack/tools/install.sh
 
 # The image's full name: the chart's repository, and a tag that no registry has.
@@ -36,7 +38,7 @@ build: ## Build bin/penstock
 .PHONY: run
 run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
 	@mkdir -p bin/quickstart
-	$(GO_BUILD) -tags standalone,$(TAGS) -ldflags '$(LDFLAGS)' -o bin/quickstart/ ./cmd/penstock ./hack/demo
+	$(GO_BUILD) -tags quickstart,$(TAGS) -ldflags '$(LDFLAGS)' -o bin/quickstart/ ./cmd/penstock ./hack/demo
 	@exec hack/run.sh
 
 # What must not allocate is counted without the race detector, under which sync.Pool forgets at random.
@@ -145,4 +147,4 @@ verify: ## Fail when something generated, a golden file or a go.mod is stale
 .PHONY: lint
 lint: ## Run golangci-lint, with kube-api-linter for the API types
 	$$($(TOOLS) golangci-lint)/golangci-lint run ./...
-	go vet -tags standalone ./cmd/penstock
+	go vet -tags quickstart ./cmd/penstock

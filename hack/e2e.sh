@@ -26,7 +26,7 @@ done
 
 "$cluster" build
 # A replica of the other build hangs when it is told to.
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags faults,grpcnotrace -ldflags '-s -w' -o bin/faults/penstock ./cmd/penstock
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -gcflags=all=-dwarf=false -tags faults,grpcnotrace -ldflags '-s -w' -o bin/faults/penstock ./cmd/penstock
 bin/cluster/image -o bin/image/faults.tar -ref ghcr.io/penstock/penstock:faults bin/faults/penstock
 CGO_ENABLED=0 go test -c -trimpath -buildvcs=false -tags e2e -o bin/e2e.test ./test/e2e
 trap finish EXIT

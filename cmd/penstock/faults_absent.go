@@ -1,4 +1,4 @@
-//go:build !faults && !standalone
+//go:build !faults && !quickstart
 
 package main
 

@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/pflag"
 
 	"github.com/penstock/penstock/proxy/filter/ratelimit"
 	"github.com/penstock/penstock/proxy/limit"
-	"github.com/penstock/penstock/proxy/limit/redis"
 	"github.com/penstock/penstock/proxy/observe"
 )
 
@@ -57,19 +52,15 @@ func (r *rateLimits) build(log *slog.Logger, metrics prometheus.Registerer) (*li
 	}
 	metrics.MustRegister(local, l.Meters)
 	if r.store == "" {
+		if r.passwordFile != "" || r.caFile != "" {
+			return nil, errors.New("--rate-limit-store-password-file and --rate-limit-store-ca-file need --rate-limit-store")
+		}
 		return l, l.share(r.peers, log, metrics)
 	}
 	if r.peers.bind != "" {
 		return nil, errors.New("--rate-limit-store and --rate-limit-peers-bind exclude each other")
 	}
-	server, err := r.server()
-	if err != nil {
-		return nil, err
-	}
-	store := redis.New(redis.Options{Server: server, Replica: replicaName(), Local: local, Log: log})
-	metrics.MustRegister(store)
-	l.Cluster, l.run = store, store.Run
-	return l, nil
+	return l, l.keepInStore(r, log, metrics)
 }
 
 // share lets replicas hold limits together without a store, if that is asked for.
@@ -79,42 +70,4 @@ func (l *limiter) share(f peerFlags, log *slog.Logger, metrics prometheus.Regist
 		l.Cluster, l.run = l.peers.store, l.peers.run
 	}
 	return err
-}
-
-func (r *rateLimits) server() (*goredis.UniversalOptions, error) {
-	o, err := redis.ParseURL(r.store)
-	if err != nil {
-		return nil, fmt.Errorf("--rate-limit-store: %w", err)
-	}
-	if r.passwordFile != "" {
-		password, err := os.ReadFile(r.passwordFile)
-		if err != nil {
-			return nil, fmt.Errorf("--rate-limit-store-password-file: %w", err)
-		}
-		o.Password = strings.TrimSpace(string(password))
-	}
-	if r.caFile == "" {
-		return o, nil
-	}
-	if o.TLSConfig == nil {
-		return nil, errors.New("--rate-limit-store-ca-file: --rate-limit-store is not a rediss:// URL")
-	}
-	pem, err := os.ReadFile(r.caFile)
-	if err != nil {
-		return nil, fmt.Errorf("--rate-limit-store-ca-file: %w", err)
-	}
-	o.TLSConfig.RootCAs = x509.NewCertPool()
-	if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--rate-limit-store-ca-file: %s holds no certificate", r.caFile)
-	}
-	return o, nil
-}
-
-// replicaName tells this process from others that share a store, also from those on the same host.
-func replicaName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
 }

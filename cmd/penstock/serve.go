@@ -1,4 +1,4 @@
-//go:build !standalone
+//go:build !quickstart
 
 package main
 

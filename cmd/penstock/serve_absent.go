@@ -1,4 +1,4 @@
-//go:build standalone
+//go:build quickstart
 
 package main
 
@@ -16,7 +16,7 @@ func serveCommand() *cobra.Command {
 		Short:              "Serve the GatewayRoutes of a cluster (not in this build)",
 		DisableFlagParsing: true,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("this build, with the tag standalone, has no client of Kubernetes: build without it")
+			return errors.New("this build, with the tag quickstart, has no client of Kubernetes: build without it")
 		},
 	}
 }

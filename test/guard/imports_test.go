@@ -106,16 +106,16 @@ func TestTheDataPlaneKnowsNoKubernetes(t *testing.T) {
 	}
 }
 
-// What `make run` builds from nothing takes half as long without the client of Kubernetes.
-func TestTheStandaloneBuildHasNoClient(t *testing.T) {
-	clients := []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}
-	command := packages(t, "-tags=standalone")["cmd/penstock"]
+// What `make run` builds from nothing takes half as long without the clients of Kubernetes and Redis.
+func TestTheQuickstartHasNoClient(t *testing.T) {
+	clients := []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/redis/go-redis/v9"}
+	command := packages(t, "-tags=quickstart")["cmd/penstock"]
 	if len(command.Deps) == 0 {
 		t.Fatal("the command depends on nothing")
 	}
 	for _, dep := range command.Deps {
 		if slices.ContainsFunc(clients, func(c string) bool { return dep == c || strings.HasPrefix(dep, c+"/") }) {
-			t.Errorf("cmd/penstock, built with the tag standalone, depends on %s", dep)
+			t.Errorf("cmd/penstock, built with the tag quickstart, depends on %s", dep)
 		}
 	}
 }
