@@ -114,7 +114,7 @@ func beside(ctx context.Context, o options, name string, handler http.Handler, f
 	if err != nil {
 		return err
 	}
-	origin := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	origin := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ConnContext: frugal}
 	go func() { _ = origin.Serve(ln) }()
 	defer func() { _ = origin.Close() }()
 	g, err := startGateway(ctx, o, name, flags)
@@ -122,4 +122,13 @@ func beside(ctx context.Context, o options, name string, handler http.Handler, f
 		return err
 	}
 	return errors.Join(f(), g.stop())
+}
+
+// frugal has the kernel hold little of what a backend sends. Its megabytes for each connection would count as the gateway's, since here
+// they share a kernel, whose memory for TCP has a bound.
+func frugal(ctx context.Context, c net.Conn) context.Context {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(64 << 10) // a hint
+	}
+	return ctx
 }

@@ -180,11 +180,14 @@ func (s *Set) Addr(name string) net.Addr {
 }
 
 func (s *Set) listen(l *snapshot.Listener) error {
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.options.Address, l.Port)))
+	address := net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.options.Address, l.Port)).String()
+	config := net.ListenConfig{Control: boundUnsent}
+	config.SetMultipathTCP(false) // what the engine asks of a socket is for TCP
+	ln, err := config.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return err
 	}
-	sock := &socket{listener: *l, TCPListener: ln}
+	sock := &socket{listener: *l, TCPListener: ln.(*net.TCPListener)}
 	s.sockets[l.Name] = sock
 	if s.serving {
 		s.accept(sock)
