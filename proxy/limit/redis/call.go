@@ -78,24 +78,35 @@ func (c *call) finish(decided bool) {
 	c.release()
 }
 
-// send sends what is wanted, all that has come together since the last time.
+// send sends what is wanted, all that has come together since its turn began. It keeps its turn unless the answer is long in coming.
 func (s *Store) send(ctx context.Context) {
 	batch := make([]*call, 0, largest)
-	for {
+	pass := time.AfterFunc(time.Hour, func() { <-s.turn })
+	pass.Stop()
+	for mine := false; ; {
+		if !mine {
+			select {
+			case <-ctx.Done():
+				return
+			case s.turn <- struct{}{}:
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case c := <-s.queue:
 			batch = s.fill(append(batch[:0], c))
-			err := s.exchange(ctx, batch)
-			if err != nil {
-				s.fail(err)
-			}
-			for _, c := range batch {
-				c.finish(err == nil)
-			}
-			clear(batch)
 		}
+		pass.Reset(gathering)
+		err := s.exchange(ctx, batch)
+		mine = pass.Stop()
+		if err != nil {
+			s.fail(err)
+		}
+		for _, c := range batch {
+			c.finish(err == nil)
+		}
+		clear(batch)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package redis holds limits together with other replicas in a Redis or Valkey: a single one, one that sentinels watch over, or a
 // cluster.
 //
-// A decision is one script on the server, by the server's clock. Decisions that are wanted at the same time travel together. One that
+// A script on the server decides, by the server's clock. Decisions that are wanted at the same time travel together. One that
 // is not there in time is made without the server, as the limit's failure mode has it; then nobody waits for the server until it has
 // answered a probe.
 package redis
@@ -42,6 +42,9 @@ type Store struct {
 	options Options
 	client  redis.UniversalClient
 	queue   chan *call
+	turn    chan struct{} // whoever gathers the next batch has put something in
+	// together is how many keys a script may decide for at once: one in a cluster, whose servers have some each.
+	together int
 	// up says that the server has answered last.
 	up atomic.Bool
 	// failed wakes the prober.
@@ -54,12 +57,16 @@ type Store struct {
 var _ limit.Batcher = (*Store)(nil)
 
 const (
-	// senders is how many batches may be under way: while one waits for the server, the next is filled.
-	senders = 4
+	// senders is how many batches may be under way. A round trip costs more than a decision, so that the next waits for the answer to
+	// the one before, but no longer than gathering: with a server far away, waiting for two round trips would be worse.
+	senders   = 4
+	gathering = 2 * time.Millisecond
 	// queued is how many calls may wait to be sent.
 	queued = 4096
 	// largest is how many calls are sent at once.
 	largest = 128
+	// inOneGo is how many keys a script decides for at once: others that ask the server wait that long.
+	inOneGo = 32
 	// probePause is how often a server that failed is tried, reportPause how often one that works is told that we are here.
 	probePause  = 100 * time.Millisecond
 	reportPause = 2 * time.Second
@@ -80,7 +87,10 @@ func New(o Options) *Store {
 	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // which only Redis Cloud has
 	s := &Store{
 		options: o, client: redis.NewUniversalClient(&c),
-		queue: make(chan *call, queued), failed: make(chan struct{}, 1),
+		queue: make(chan *call, queued), turn: make(chan struct{}, 1), together: inOneGo, failed: make(chan struct{}, 1),
+	}
+	if _, several := s.client.(*redis.ClusterClient); several {
+		s.together = 1
 	}
 	s.replicas.Store(1)
 	return s
