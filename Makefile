@@ -47,9 +47,9 @@ test: ## Run every test: unit, golden, race, guards, and those against a real AP
 	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
 	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
 	helm=$${HELM:-$$($(TOOLS) helm)/helm}; helm3=$${HELM3:-$$($(TOOLS) helm3)/helm3}; \
-	login=$${OAUTH2_PROXY:-$$($(TOOLS) oauth2-proxy)/oauth2-proxy}; \
+	login=$${OAUTH2_PROXY:-$$($(TOOLS) oauth2-proxy)/oauth2-proxy}; extauthz=$${EXTAUTHZ:-$$($(TOOLS) extauthz)/extauthz}; \
 	$$gotestsum --format pkgname-and-test-fails -- -run Alloc ./proxy/... && \
-	KUBEBUILDER_ASSETS=$$assets HELM=$$helm HELM3=$$helm3 OAUTH2_PROXY=$$login $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
+	KUBEBUILDER_ASSETS=$$assets HELM=$$helm HELM3=$$helm3 OAUTH2_PROXY=$$login EXTAUTHZ=$$extauthz $$gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 60s)

@@ -14,7 +14,7 @@ before=$(tree)
 after=$(tree)
 
 failed=0
-for module in . hack/tools hack/tools/{cluster,cni,dev,dns,helm,helm3,monitoring,oauth2-proxy}; do
+for module in . hack/tools hack/tools/{cluster,cni,dev,dns,extauthz,helm,helm3,monitoring,oauth2-proxy}; do
 	if ! (cd "$module" && go mod tidy -diff); then
 		echo "verify: $module/go.mod is not tidy: run go mod tidy there and commit the result." >&2
 		failed=1

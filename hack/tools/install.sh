@@ -7,6 +7,7 @@
 #   install.sh helm                            # hack/tools/helm/go.mod: what the chart is tested with
 #   install.sh helm3                           # hack/tools/helm3/go.mod: the Helm before, with which it is rendered
 #   install.sh oauth2-proxy                    # hack/tools/oauth2-proxy/go.mod: what extAuth is tested with
+#   install.sh extauthz                        # hack/tools/extauthz/go.mod: and this, over gRPC too
 #   install.sh kubelet kube-proxy              # hack/tools/cluster/go.mod: what else a cluster of one node consists of,
 #                                              # with kube-controller-manager and kube-scheduler
 #   install.sh bridge host-local               # hack/tools/cni/go.mod: what connects Pods, with loopback and portmap
@@ -29,7 +30,7 @@ module_of() {
 	case $1 in
 	kube-apiserver | etcd | kubectl) echo . ;;
 	controller-gen | golangci-lint | gotestsum) echo dev ;;
-	helm | helm3 | oauth2-proxy) echo "$1" ;;
+	helm | helm3 | oauth2-proxy | extauthz) echo "$1" ;;
 	kube-controller-manager | kube-scheduler | kubelet | kube-proxy) echo cluster ;;
 	bridge | host-local | loopback | portmap) echo cni ;;
 	coredns) echo dns ;;
@@ -48,6 +49,7 @@ package_of() {
 	helm) echo helm.sh/helm/v4/cmd/helm ;;
 	helm3) echo helm.sh/helm/v3/cmd/helm ;;
 	oauth2-proxy) echo github.com/oauth2-proxy/oauth2-proxy/v7 ;;
+	extauthz) echo istio.io/istio/samples/extauthz/cmd/extauthz ;;
 	bridge | loopback) echo "github.com/containernetworking/plugins/plugins/main/$1" ;;
 	host-local) echo github.com/containernetworking/plugins/plugins/ipam/host-local ;;
 	portmap) echo github.com/containernetworking/plugins/plugins/meta/portmap ;;

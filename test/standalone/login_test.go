@@ -3,11 +3,9 @@ package standalone
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,10 +15,6 @@ import (
 // where it listens.
 func oauth2Proxy(t *testing.T, p *provider) string {
 	t.Helper()
-	binary := os.Getenv("OAUTH2_PROXY")
-	if binary == "" {
-		t.Fatal("OAUTH2_PROXY must name a binary of oauth2-proxy; make test builds one")
-	}
 	text, err := os.ReadFile("../../docs/guides/access-control.md")
 	if err != nil {
 		t.Fatal(err)
@@ -30,30 +24,10 @@ func oauth2Proxy(t *testing.T, p *provider) string {
 	for i, f := range flags {
 		flags[i] = strings.Replace(f, "0.0.0.0:4180", address, 1)
 	}
-	c := exec.Command(binary, append(flags,
+	startOther(t, "OAUTH2_PROXY", []string{address}, append(flags,
 		"--provider=oidc", "--oidc-issuer-url="+p.url, "--client-id=shop", "--client-secret=secret of the shop", "--code-challenge-method=S256",
 		"--email-domain=*", "--cookie-secret=0123456789abcdef0123456789abcdef", "--cookie-secure=false",
 	)...)
-	log := &lines{}
-	c.Stdout, c.Stderr = log, log
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-		if t.Failed() {
-			t.Logf("oauth2-proxy:\n%s", log)
-		}
-	})
-	eventually(t, "oauth2-proxy to listen", func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
 	return address
 }
 
