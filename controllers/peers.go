@@ -205,7 +205,7 @@ func (p *peers) await(ctx context.Context) {
 	if p.target != nil || p.level {
 		return
 	}
-	p.target = p.view.Furthest(p.options.Election.Identity)
+	p.target = p.view.Furthest(p.options.Election.Identity).Where(p.options.watches)
 	time.AfterFunc(catchUpPatience, func() { p.giveUp() })
 }
 

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +37,21 @@ func (p *progress) place(kind, namespace string) string {
 		return kind
 	}
 	return kind + "/" + namespace
+}
+
+// watches reports whether a replica with these options takes notice of what happens in a place. Others may watch more, while a change of
+// the options is rolled out.
+func (o *Options) watches(place string) bool {
+	kind, namespace, one := strings.Cut(place, "/")
+	switch {
+	case one != (len(o.Translate.Namespaces) > 0), namespace != "" && !slices.Contains(o.Translate.Namespaces, namespace):
+		return false
+	case kind == translate.KindIngress, kind == kindIngressClass:
+		return o.Ingress
+	case kind == kindNamespace:
+		return o.Translate.SelectsNamespaces()
+	}
+	return true
 }
 
 // note says that an object's change is among what the next translation looks at. Unless it stirs, what is served is the same without it.

@@ -41,6 +41,13 @@ func (p Positions) With(q Positions) Positions {
 	return out
 }
 
+// Where is what p says of some places.
+func (p Positions) Where(is func(of string) bool) Positions {
+	out := maps.Clone(p)
+	maps.DeleteFunc(out, func(of, _ string) bool { return !is(of) })
+	return out
+}
+
 // Furthest is the later of two positions in each of their places.
 func Furthest(p, q Positions) Positions {
 	out := p.With(nil)
