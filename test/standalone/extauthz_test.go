@@ -48,7 +48,7 @@ func newExtAuthz(t *testing.T) *extAuthz {
 		{"/open/grpc", overGRPC, "protocol: GRPC, failureMode: Open, headers: {toBackend: [" + authzResult + "]}"},
 		{"/open/http", overHTTP, "failureMode: Open, headers: {toBackend: [" + authzResult + "]}"},
 	} {
-		rules += fmt.Sprintf("  - matches: [{path: {type: PathPrefix, value: %s}}]\n    filters: {extAuth: {backend: %s, timeout: 3s, body: {maxBytes: 100}, %s}}\n    backends: [%s]\n",
+		rules += fmt.Sprintf("  - matches: [{path: {type: PathPrefix, value: %s}}]\n    filters: {extAuth: {backend: %s, timeout: 1m, body: {maxBytes: 100}, %s}}\n    backends: [%s]\n",
 			r.path, endpoint(r.address), r.settings, endpoint(app))
 	}
 	e.gateway = start(t, map[string]string{"route.yaml": manifest("checked", rules)})

@@ -7,9 +7,11 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
@@ -68,6 +70,9 @@ func (c *Clients) grpcChecker(config *Config, p peer) (checker, error) {
 // maxMessage bounds a service's answer, in bytes.
 const maxMessage = 256 << 10
 
+// retries are how often an endpoint is tried to which no connection can be made. Requests don't wait for it: they fail at once.
+var retries = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second}
+
 // dial returns a client that follows the endpoints of a cluster. It connects when it is first used.
 func dial(p peer) (*client, error) {
 	config, err := p.config()
@@ -84,6 +89,7 @@ func dial(p peer) (*client, error) {
 		grpc.WithResolvers(builder{p.cluster}),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: retries, MinConnectTimeout: time.Second}),
 		grpc.WithNoProxy(),
 	)
 	if err != nil {
@@ -132,7 +138,7 @@ func (f *follower) run() {
 		for _, a := range addresses(f.cluster.Endpoints()) {
 			state.Addresses = append(state.Addresses, resolver.Address{Addr: a.String()})
 		}
-		// It fails where there is no endpoint: then calls wait for one.
+		// It fails where there is no endpoint: then calls fail until there is one.
 		_ = f.conn.UpdateState(state)
 		select {
 		case <-changed:

@@ -11,7 +11,6 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -38,7 +37,7 @@ func (g *grpcChecker) check(x *exchange.Exchange, content []byte, until time.Tim
 		return verdict{}, cancelled
 	}
 	defer x.ClearInterrupt()
-	answer, err := g.client.Check(ctx, g.request(x, content), grpc.WaitForReady(true))
+	answer, err := g.client.Check(ctx, g.request(x, content))
 	switch {
 	case err != nil:
 		return verdict{}, err

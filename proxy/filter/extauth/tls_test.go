@@ -66,7 +66,7 @@ func TestTheServiceIsVerified(t *testing.T) {
 			t.Run(protocol+"/"+tt.name, func(t *testing.T) {
 				w := newWorld(t, address)
 				w.ca = s.ca()
-				h := w.build(t, `, "failureMode": "`+tt.failure+`", "protocol": "`+protocol+`", "tls": `+tt.tls, &proxytest.Upstream{})
+				h := w.build(t, `, "timeout": "1m", "failureMode": "`+tt.failure+`", "protocol": "`+protocol+`", "tls": `+tt.tls, &proxytest.Upstream{})
 				if err := h.Serve(proxytest.Exchange(t, "GET / HTTP/1.1\nHost: a\n")); code(err) != tt.want {
 					t.Errorf("error %v, want %s", err, tt.want)
 				}
