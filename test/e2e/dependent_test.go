@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -21,6 +20,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/test/testgrants"
 )
 
 // granting is the namespace of the Services that routes need a grant for.
@@ -176,29 +176,10 @@ func (d *dependent) ask(t *testing.T, pods []*corev1.Pod, there bool) {
 	}
 }
 
-// installGrants installs the kind ReferenceGrant, as far as its schema matters here.
+// installGrants installs the kind ReferenceGrant.
 func installGrants(t *testing.T) {
 	t.Helper()
-	keep := true
-	create(t, &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:        "referencegrants." + gatewayv1beta1.GroupName,
-			Annotations: map[string]string{"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
-		},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: gatewayv1beta1.GroupName,
-			Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{
-				Kind: "ReferenceGrant", ListKind: "ReferenceGrantList", Plural: "referencegrants", Singular: "referencegrant",
-			},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1beta1", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{
-					OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &keep},
-				},
-			}},
-		},
-	})
+	create(t, testgrants.Definition())
 	if err := wait.PollUntilContextTimeout(t.Context(), pace, patience, true, func(ctx context.Context) (bool, error) {
 		return admin.List(ctx, &gatewayv1beta1.ReferenceGrantList{}) == nil, nil
 	}); err != nil {

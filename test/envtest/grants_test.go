@@ -12,6 +12,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/test/testgrants"
 )
 
 func TestGrantsCountWhileTheirKindIsThere(t *testing.T) {
@@ -85,29 +86,10 @@ func newGrant(backend, routes string) *gatewayv1beta1.ReferenceGrant {
 	}
 }
 
-// installGrants installs the kind ReferenceGrant of the pinned Gateway API, as far as its schema matters here.
+// installGrants installs the kind ReferenceGrant.
 func installGrants(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
-	keep := true
-	definition := &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:        "referencegrants.gateway.networking.k8s.io",
-			Annotations: map[string]string{"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api"},
-		},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: gatewayv1beta1.GroupName,
-			Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{
-				Kind: "ReferenceGrant", ListKind: "ReferenceGrantList", Plural: "referencegrants", Singular: "referencegrant",
-			},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1beta1", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{
-					OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &keep},
-				},
-			}},
-		},
-	}
+	definition := testgrants.Definition()
 	create(t, definition)
 	await(t, "ReferenceGrants can be listed", func(ctx context.Context) (bool, error) {
 		return admin.List(ctx, &gatewayv1beta1.ReferenceGrantList{}) == nil, nil
