@@ -21,11 +21,15 @@ func TestANewReplicaCatchesUpWithWhatItWatches(t *testing.T) {
 	}{
 		{"without Ingresses", Options{}, everywhere, replicas.Positions{"GatewayRoute": "1", "ReferenceGrant": "5"}},
 		{
-			"with Ingresses", Options{Ingress: true}, everywhere,
+			"with Ingresses",
+			Options{Ingress: true},
+			everywhere,
 			replicas.Positions{"GatewayRoute": "1", "Ingress": "2", "IngressClass": "3", "ReferenceGrant": "5"},
 		},
 		{
-			"a namespace less", Options{Ingress: true, Translate: translate.Options{Namespaces: []string{"shop"}}}, inSome,
+			"a namespace less",
+			Options{Ingress: true, Translate: translate.Options{Namespaces: []string{"shop"}}},
+			inSome,
 			replicas.Positions{"GatewayRoute/shop": "1", "Ingress/shop": "3", "IngressClass/": "4", "ReferenceGrant/shop": "5"},
 		},
 		{"all namespaces, where there were some", Options{Ingress: true}, inSome, replicas.Positions{}},
