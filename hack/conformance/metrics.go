@@ -44,6 +44,17 @@ func awaitMetric(ctx context.Context, name string, atLeast float64) error {
 	}, fmt.Sprintf("%s did not reach %.0f", name, atLeast))
 }
 
+// awaitRest waits until the gateway uses less than a tenth of a processor.
+func awaitRest(ctx context.Context) error {
+	at, used := time.Time{}, 0.0
+	return poll(ctx, func() (bool, error) {
+		now, err := metric("process_cpu_seconds_total")
+		rests := !at.IsZero() && now-used < time.Since(at).Seconds()/10
+		at, used = time.Now(), now
+		return rests, err
+	}, "the gateway did not come to rest")
+}
+
 // awaitQuiet waits until the connections of a siege are gone.
 func awaitQuiet(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {
@@ -55,7 +66,7 @@ func awaitQuiet(ctx context.Context) error {
 func poll(ctx context.Context, done func() (bool, error), otherwise string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New(otherwise))
 	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if ok, err := done(); ok || err != nil {
