@@ -75,6 +75,7 @@ func TestReadyIsTrueWhenAGrantComesAndGoes(t *testing.T) {
 
 // The same with a policy. Its limit refuses whoever does not say who it is, as our requests don't.
 func TestReadyIsTrueWhenAPolicyComesAndGoes(t *testing.T) {
+	period := v1alpha1.Duration("1s")
 	comeAndGo(t, "a policy", func(i int) *dependent {
 		name := fmt.Sprintf("limited-%d", i)
 		return &dependent{
@@ -84,7 +85,7 @@ func TestReadyIsTrueWhenAPolicyComesAndGoes(t *testing.T) {
 				Spec: v1alpha1.RateLimitPolicySpec{
 					TargetRefs: []v1alpha1.TargetRef{{Group: v1alpha1.GroupVersion.Group, Kind: v1alpha1.KindGatewayRoute, Name: name}},
 					Limits: []v1alpha1.RateLimit{{
-						Name: "per-client", Requests: 1, OnMissingKey: "Refuse",
+						Name: "per-client", Requests: 1, Period: &period, OnMissingKey: "Refuse",
 						Key: []v1alpha1.KeySource{{Type: v1alpha1.KeySourceHeader, Name: "X-Client-ID"}},
 					}},
 				},
@@ -119,9 +120,10 @@ func comeAndGo(t *testing.T, what string, of func(int) *dependent) {
 	for _, d := range all {
 		work.Go(func() {
 			for there := true; done.Load() < want && !t.Failed(); there = !there {
-				d.turn(t, there)
-				d.ask(t, pods, there)
-				done.Add(1)
+				if d.turn(t, there) {
+					d.ask(t, pods, there)
+					done.Add(1)
+				}
 			}
 			// The namespace may stay.
 			if err := client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), d.object)); err != nil {
@@ -133,8 +135,8 @@ func comeAndGo(t *testing.T, what string, of func(int) *dependent) {
 	t.Logf("figure: Ready, %s comes or goes: %d tries, %d answers, failed: %v", what, done.Load(), done.Load()*int64(len(pods)), t.Failed())
 }
 
-// turn makes the object or removes it, and waits until the route says so and is Ready.
-func (d *dependent) turn(t *testing.T, there bool) {
+// turn makes the object or removes it, and reports whether the route says so in time and is Ready.
+func (d *dependent) turn(t *testing.T, there bool) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -146,16 +148,16 @@ func (d *dependent) turn(t *testing.T, there bool) {
 	}
 	if err != nil {
 		t.Error(err)
-		return
+		return false
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			t.Errorf("waited in vain until %s is Ready, its object there: %v", d.route.Name, there)
-			return
+			return false
 		case r := <-d.latest:
 			if isServed(r) && d.shows(r) == there {
-				return
+				return true
 			}
 		}
 	}
