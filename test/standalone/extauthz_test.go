@@ -64,15 +64,7 @@ func (e *extAuthz) order(t *testing.T, path, permission string) *response {
 	}
 	request.Header = http.Header{authzField: {permission}, authzResult: {"forged"}, authzOther: {"mine"}}
 	r, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &response{r, string(body)}
+	return whole(t, r, err)
 }
 
 func TestExtAuthzOfOthers(t *testing.T) {

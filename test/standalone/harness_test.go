@@ -118,6 +118,12 @@ func (g *gateway) get(t *testing.T, host, path string, headers ...string) *respo
 func (g *gateway) getAdmin(t *testing.T, path string) *response {
 	t.Helper()
 	r, err := http.Get("http://" + g.admin + path)
+	return whole(t, r, err)
+}
+
+// whole is a response with its body, of a request that must not fail.
+func whole(t *testing.T, r *http.Response, err error) *response {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
