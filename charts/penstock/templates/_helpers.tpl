@@ -76,7 +76,7 @@ gateway.penstock.io/ingress-controller{{ if ne .Values.className "penstock" }}-{
 {{- with .Values.trustedProxies }}{{ $args = append $args (printf "--trusted-proxies=%s" (join "," .)) }}{{ end }}
 {{- with .Values.proxyProtocolFrom }}{{ $args = append $args (printf "--proxy-protocol-from=%s" (join "," .)) }}{{ end }}
 {{- with .Values.rateLimit.redis.url }}{{ $args = append $args (printf "--rate-limit-store=%s" .) }}{{ end }}
-{{- if and .Values.rateLimit.redis.url .Values.rateLimit.redis.secretName }}
+{{- if .Values.rateLimit.redis.secretName }}
 {{- $args = append $args "--rate-limit-store-password-file=/etc/penstock-redis/password" }}
 {{- if hasPrefix "rediss:" .Values.rateLimit.redis.url }}{{ $args = append $args "--rate-limit-store-ca-file=/etc/penstock-redis/ca.crt" }}{{ end }}
 {{- end }}
