@@ -166,8 +166,8 @@ var cases = []struct {
 	{value: "state.enabled", to: "false", want: all(is(deployment, pod+".volumes", nil), is(deployment, container+".volumeMounts", nil), is(deployment, container+".args.10", nil))},
 	{value: "state.sizeLimit", to: "128Mi", want: is(deployment, pod+".volumes.0.emptyDir", map[string]any{"medium": "Memory", "sizeLimit": "128Mi"})},
 	{value: "drain.delaySeconds", to: "25", want: all(
-		argument("--drain-delay=25s"), is(deployment, pod+".terminationGracePeriodSeconds", 65), is(deployment, container+".readinessProbe.failureThreshold", 13))},
-	{value: "drain.timeoutSeconds", to: "300", want: all(argument("--drain-timeout=300s"), is(deployment, pod+".terminationGracePeriodSeconds", 315))},
+		argument("--drain-delay=25s"), is(deployment, pod+".terminationGracePeriodSeconds", 60), is(deployment, container+".readinessProbe.failureThreshold", 13))},
+	{value: "drain.timeoutSeconds", to: "300", want: all(argument("--drain-timeout=300s"), is(deployment, pod+".terminationGracePeriodSeconds", 310))},
 	{value: "terminationGracePeriodSeconds", to: "36", want: is(deployment, pod+".terminationGracePeriodSeconds", 36)},
 	{value: "updateStrategy.type", to: "Recreate", given: "updateStrategy: {rollingUpdate: null}", want: is(deployment, "spec.strategy", map[string]any{"type": "Recreate"})},
 	{value: "updateStrategy.rollingUpdate.maxUnavailable", to: "25%", want: is(deployment, "spec.strategy.rollingUpdate.maxUnavailable", "25%")},

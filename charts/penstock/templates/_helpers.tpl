@@ -43,7 +43,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "penstock.gracePeriod" -}}
 {{- $drain := add .Values.drain.delaySeconds .Values.drain.timeoutSeconds }}
 {{- $grace := .Values.terminationGracePeriodSeconds }}
-{{- if kindIs "invalid" $grace }}{{ $grace = add $drain 10 }}{{ end }}
+{{- if kindIs "invalid" $grace }}{{ $grace = add $drain 5 }}{{ end }}
 {{- if le (int64 $grace) $drain }}
 {{- fail (printf "terminationGracePeriodSeconds is %d: it must be more than drain.delaySeconds and drain.timeoutSeconds together, which are %d" (int64 $grace) $drain) }}
 {{- end }}
