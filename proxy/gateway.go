@@ -149,6 +149,13 @@ func (g *Gateway) Statistics() map[string][]live.Statistics {
 // connections are served, and idle ones stay open.
 func (g *Gateway) Part() { g.engine.Part() }
 
+// Quiet returns when no connection has come for so long, or when ctx ends.
+func (g *Gateway) Quiet(ctx context.Context, still time.Duration) {
+	if err := g.listeners.Quiet(ctx, still); err != nil {
+		g.log.Warn("clients still come, whom nobody has sent elsewhere", "error", err)
+	}
+}
+
 // Drain ends service without failing a request: it stops to accept, tells clients with each answer that the connection
 // closes, and waits until the last connection has ended, or ctx. It returns how many connections it had to cut then.
 func (g *Gateway) Drain(ctx context.Context) (cut int64) {

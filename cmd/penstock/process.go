@@ -180,15 +180,22 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 }
 
 // drain ends service. At first it only reports that it is not ready, so that load balancers look elsewhere. For the second half of the
-// delay each answer sends its client there, while nothing is closed on which a request may be on its way. What is idle after that is closed.
+// delay each answer sends its client there, while nothing is closed on which a request may be on its way. As long as clients come all the
+// same, for a load balancer that is slow to notice, ports stay open, but for half of the timeout at most, so that requests in flight have the
+// other half. What is idle after that is closed.
 func (p *process) drain() {
-	p.log.Info("draining", "delay", p.flags.drainDelay, "timeout", p.flags.drainTimeout)
+	delay, timeout := p.flags.drainDelay, p.flags.drainTimeout
+	p.log.Info("draining", "delay", delay, "timeout", timeout)
 	p.draining.Store(true)
-	time.Sleep(p.flags.drainDelay / 2)
+	time.Sleep(delay / 2)
 	p.gateway.Part()
-	time.Sleep(p.flags.drainDelay - p.flags.drainDelay/2)
-	ctx, cancel := context.WithTimeout(context.Background(), p.flags.drainTimeout)
+	still := delay / 5 // It belongs to the delay.
+	time.Sleep(delay - delay/2 - still)
+	ctx, cancel := context.WithTimeout(context.Background(), still+timeout)
 	defer cancel()
+	coming, enough := context.WithTimeout(ctx, still+timeout/2)
+	defer enough()
+	p.gateway.Quiet(coming, still)
 	if left := p.gateway.Drain(ctx); left > 0 {
 		p.log.Warn("connections were cut short", "connections", left)
 	}

@@ -159,7 +159,7 @@ func why(err error) string {
 	return e.Err.Error()
 }
 
-// fields is a canonical form of fields, without Close: net/http forgets the option that names it.
+// fields is a canonical form of fields, without Close, which net/http lets pass.
 func fields(all func(func(string, string) bool)) string {
 	var lines []string
 	for name, value := range all {

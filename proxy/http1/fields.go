@@ -83,7 +83,7 @@ func (s *section) parse(b []byte, i, limit int, h *exchange.Head) (int, fault) {
 		if f != none {
 			return 0, f
 		}
-		if keep {
+		if keep && !isReserved(id, b[name:nameEnd]) {
 			h.Append(id, name, nameEnd, value, valueEnd, i)
 		}
 	}
@@ -151,14 +151,17 @@ func (s *section) options(b []byte, from, to int) fault {
 // the gateway knows, and X-Forwarded-*: those it acts on itself or they are meant for every recipient, and a client
 // must not make the backend see less of them than the gateway saw.
 func (s *section) dropNamed(b []byte, h *exchange.Head) {
-	if s.close {
-		h.Drop("close") // As an option has named it, too.
-	}
 	for _, at := range s.named[:s.nameds] {
 		if name := b[at.from:at.to]; !isProtected(name) {
 			h.Drop(exchange.String(name))
 		}
 	}
+}
+
+// isReserved reports whether a field is called Close, a name that no field must have (RFC 9112 §9.6): on a connection that ends the
+// option names it, and which connections end is for each hop to say.
+func isReserved(id exchange.ID, name []byte) bool {
+	return id == exchange.Other && equalFold(name, "close")
 }
 
 func isProtected(name []byte) bool {

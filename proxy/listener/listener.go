@@ -140,6 +140,25 @@ func (s *Set) Start() {
 	}
 }
 
+// Quiet returns when no connection has come for so long, or with the context's error.
+func (s *Set) Quiet(ctx context.Context, still time.Duration) error {
+	timer := time.NewTimer(still)
+	defer timer.Stop()
+	for before := s.counters.accepted.Load(); ; {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now := s.counters.accepted.Load()
+		if now == before {
+			return nil
+		}
+		before = now
+		timer.Reset(still)
+	}
+}
+
 // Close closes every socket and waits until none accepts any more. Accepted connections live on.
 func (s *Set) Close() {
 	s.mu.Lock()

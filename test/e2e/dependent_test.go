@@ -169,7 +169,7 @@ func (d *dependent) ask(t *testing.T, pods []*corev1.Pod, there bool) {
 	host := string(d.route.Spec.Hostnames[0])
 	for _, p := range pods {
 		if d.lines[p.Name] == nil {
-			d.lines[p.Name] = &line{}
+			d.lines[p.Name] = &line{patience: patience}
 		}
 		got, err := d.lines[p.Name].ask(t.Context(), direct(p), host)
 		if err != nil || d.heeds(got) != there {

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,9 @@ func (f *fleet) ready() (out []*corev1.Pod) {
 
 // line is a connection to a replica that is kept for the next question. It is used by one goroutine at a time.
 type line struct {
-	c *connection
+	// patience bounds connecting; a second unless it is set, which is enough for a replica that may be gone.
+	patience time.Duration
+	c        *connection
 }
 
 // errNoAnswer says that a replica is not there: it can't be reached, or has closed the connection before it answered.
@@ -88,7 +91,7 @@ func (l *line) ask(ctx context.Context, address, host string) (string, error) {
 
 func (l *line) try(ctx context.Context, address, host string) (body string, err error) {
 	if l.c == nil {
-		fresh, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+		fresh, err := (&net.Dialer{Timeout: cmp.Or(l.patience, time.Second)}).DialContext(ctx, "tcp", address)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", errNoAnswer, err)
 		}

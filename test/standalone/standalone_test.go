@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestARouteInAFileServes(t *testing.T) {
@@ -117,6 +118,41 @@ func TestTermSendsClientsElsewhereDuringTheDelay(t *testing.T) {
 	}
 	if err := g.wait(); err != nil {
 		t.Errorf("exit: %v", err)
+	}
+}
+
+// Clients whom a load balancer still sends when the delay is over are served, until none has come for a fifth of the delay.
+func TestTermRefusesNobodyWhoStillComes(t *testing.T) {
+	const delay = 2 * time.Second
+	b := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "done") })
+	// come asks on one connection after another, and returns why the last one failed and the longest time between two.
+	come := func(g *gateway) (gap time.Duration, err error) {
+		began := time.Now()
+		for last, pace := began, time.Tick(10*time.Millisecond); last.Sub(began) < 2*delay; <-pace {
+			if _, err := g.try("a.example.com", "/"); err != nil {
+				return max(gap, time.Since(last)), err
+			}
+			now := time.Now()
+			gap, last = max(gap, now.Sub(last)), now
+		}
+		return gap, nil
+	}
+	for {
+		g := start(t, map[string]string{"r.yaml": route("r", "a.example.com", "/", b)}, "--drain-delay="+delay.String())
+		if err := g.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		gap, failed := come(g)
+		if err := g.wait(); err != nil {
+			t.Errorf("exit: %v", err)
+		}
+		switch {
+		case failed == nil:
+			return
+		case gap < delay/5:
+			t.Fatalf("refused, though connections came every %v: %v", gap, failed)
+		}
+		t.Logf("this machine halted for %v: once more", gap)
 	}
 }
 
