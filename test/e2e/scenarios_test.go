@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -106,11 +107,15 @@ func awaitRenewals(t *testing.T, p *corev1.Pod, often int) {
 	})
 }
 
-// stop stops a replica other than the leader, which would have to say that it lags.
+// stop stops a replica other than the leader, which would have to say that it lags, until all wait for it. On a slow machine not all of
+// them may before it is no longer Ready, and then nobody does.
 func stop(tr *trials, _ int) {
 	p := otherReplica(tr.T, leader(tr.T))
 	goOn := suspend(tr.T, p)
-	tr.awaitLag(p)
+	tr.until("all routes wait for "+p.Name+", or nobody counts on it", func() bool {
+		counts := slices.ContainsFunc(tr.fleet.ready(), func(r *corev1.Pod) bool { return r.UID == p.UID })
+		return !counts || tr.waitFor(p)
+	})
 	goOn()
 	tr.await(10 * some)
 }

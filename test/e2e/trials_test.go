@@ -257,18 +257,21 @@ func (tr *trials) until(what string, ok func() bool) {
 // awaitLag waits until no lane gets on, since its route says that a replica, and it alone, does not serve it.
 func (tr *trials) awaitLag(p *corev1.Pod) {
 	tr.Helper()
-	tr.until("all routes wait for "+p.Name, func() bool {
-		waiting := 0
-		for _, l := range tr.lanes {
-			switch asking, lags := l.waitsFor(p); {
-			case lags:
-				waiting++
-			case !asking:
-				return false
-			}
+	tr.until("all routes wait for "+p.Name, func() bool { return tr.waitFor(p) })
+}
+
+// waitFor reports whether no lane gets on for that reason.
+func (tr *trials) waitFor(p *corev1.Pod) bool {
+	waiting := 0
+	for _, l := range tr.lanes {
+		switch asking, lags := l.waitsFor(p); {
+		case lags:
+			waiting++
+		case !asking:
+			return false
 		}
-		return waiting > 0
-	})
+	}
+	return waiting > 0
 }
 
 // waitsFor reports whether the lane waits for a replica to answer, or its route for that replica to serve it.
