@@ -148,6 +148,7 @@ func (c *Controller) Run(ctx context.Context) {
 	running.Go(func() { c.persevere(ctx, "secrets", c.secrets.Run) })
 	running.Go(func() { c.persevere(ctx, "configMaps", c.configMaps.Run) })
 	running.Go(func() { c.persevere(ctx, "replicas", c.peers.Run) })
+	running.Go(func() { c.peers.keepLevel(ctx) })
 	running.Go(func() { c.reporter.Run(ctx) })
 	if c.keeper != nil {
 		running.Go(func() { c.keeper.Run(ctx) })

@@ -26,13 +26,6 @@ import (
 // +kubebuilder:rbac:groups="",namespace=penstock-system,resources=services,verbs=list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,namespace=penstock-system,resources=endpointslices,verbs=list;watch
 
-const (
-	// peerPatience is how long the first translation waits to learn what other replicas serve.
-	peerPatience = 10 * time.Second
-	// catchUpPatience is how long a replica that has just started stays unready because others have seen more than it has.
-	catchUpPatience = 30 * time.Second
-)
-
 // Replica says who this replica is to the others.
 type Replica struct {
 	// PodUID is that of the Pod named as Election.Identity; empty outside of Pods.
@@ -46,16 +39,14 @@ type Replica struct {
 // peers knows the other replicas and the Service in front of all, in the namespace of the Leases. It is safe for concurrent use.
 type peers struct {
 	*Controller
-	view *replicas.View
+	view  *replicas.View
+	level level
 	// known is closed when the replicas there are have been read.
 	known chan struct{}
 	learn func()
 
-	mu sync.Mutex
-	// target is what the others had reached when this replica started; nil before that was asked, and once it is reached here too.
-	target replicas.Positions
-	level  bool // with the others
-	front  []v1alpha1.Address
+	mu    sync.Mutex
+	front []v1alpha1.Address
 }
 
 func newPeers(c *Controller) *peers {
@@ -100,7 +91,7 @@ func (p *peers) Run(ctx context.Context) error {
 // kinds are what is watched. They are few, so nothing is dropped from them.
 func (p *peers) kinds() map[client.Object]cache.ByObject {
 	out := map[client.Object]cache.ByObject{&coordinationv1.Lease{}: {
-		Label: labels.SelectorFromSet(labels.Set{replicas.ClassLabel: p.options.Translate.ClassName}),
+		Label: p.leasesOfClass(),
 	}}
 	if p.options.Service != "" {
 		out[&corev1.Service{}] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", p.options.Service)}
@@ -200,37 +191,9 @@ func (p *peers) await(ctx context.Context) {
 		p.options.Log.Warn("serving without knowing the other replicas, whose Leases can't be read", "waited", peerPatience)
 		p.learn()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.target != nil || p.level {
-		return
+	if since, ok := p.level.asks(starting); ok {
+		p.level.aim(since, p.view.Furthest(p.options.Election.Identity).Where(p.options.watches), p.options.Now())
 	}
-	p.target = p.view.Furthest(p.options.Election.Identity).Where(p.options.watches)
-	time.AfterFunc(catchUpPatience, func() { p.giveUp() })
-}
-
-// compare asks whether what is served has caught up with the others.
-func (p *peers) compare(at replicas.Positions) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.level = p.level || at.Reached(p.target)
-}
-
-// giveUp ends the wait for what the others have seen: they may have seen it of an API server whose state is lost.
-func (p *peers) giveUp() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.level {
-		p.options.Log.Warn("ready although other replicas have seen more", "waited", catchUpPatience)
-	}
-	p.level = true
-}
-
-// caughtUp reports whether this replica knows what the others knew when it started.
-func (p *peers) caughtUp() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.level
 }
 
 // newReporter makes what tells the others what this replica serves.

@@ -247,7 +247,7 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 	}
 	start := time.Now()
 	s.writer.Submit(s.renew(ctx))
-	s.peers.compare(s.at)
+	s.peers.level.compare(s.at)
 	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, s.urgent)
 	s.urgent = false
 	s.progress.settle()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers"
+	"github.com/penstock/penstock/controllers/replicas"
 	"github.com/penstock/penstock/proxy/snapshot"
 )
 
@@ -228,3 +230,66 @@ func TestAReplicaThatServesAndDoesNotReportIsAwaited(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// A process that did not run for a while, as one that was stopped, is not ready before it has caught up: the others have not waited for it.
+func TestAReplicaThatWasStoppedCatchesUpFirst(t *testing.T) {
+	const class = "stopped"
+	ns := newNamespace(t)
+	first := start(t, class)
+	first.awaitReady(t)
+	var clock shifted
+	second, held := startHolding(t, class, "second", func(o *controllers.Options) { o.Now = clock.now })
+	second.awaitReady(t)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), newService(ns, "others"), route)
+	requireReady(t, route)
+
+	held.held.Lock()
+	update(t, route, pointTo("others"))
+	lags := awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReplicasLag)
+	if !strings.Contains(lags.Message, "Not yet: second (since ") {
+		t.Fatalf("got %q", lags.Message)
+	}
+	if ok, why := second.Ready(); !ok {
+		t.Fatalf("it is not ready while it is behind but runs: %s", why)
+	}
+	clock.shift(replicas.Renewal + time.Second)
+	if ok, why := second.Ready(); ok {
+		t.Errorf("it is ready as it goes on: %s", why)
+	}
+	await(t, "it knows how far it has to get", func(context.Context) (bool, error) {
+		return strings.Contains(second.log.String(), "level=DEBUG msg=\"catching up with the other replicas\""), nil
+	})
+	if ok, why := second.Ready(); ok {
+		t.Errorf("it is ready before it has caught up: %s", why)
+	}
+	held.held.Unlock()
+	second.awaitReady(t)
+	if got, want := second.gateway.Snapshot().Version, first.gateway.Snapshot().Version; got != want {
+		t.Errorf("it is ready with version %s while the other serves %s", got, want)
+	}
+}
+
+// Without API server nobody can say what others serve, and what is served is better than nothing.
+func TestAReplicaThatWasStoppedServesOnWithoutAPIServer(t *testing.T) {
+	var clock shifted
+	r := start(t, "alone", func(o *controllers.Options) { o.Now = clock.now })
+	r.awaitReady(t)
+	defer outage(t)()
+	clock.shift(replicas.Renewal + time.Second)
+	if ok, why := r.Ready(); ok {
+		t.Errorf("it is ready as it goes on: %s", why)
+	}
+	for range 3 { // as if it had waited for a while
+		clock.shift(replicas.Renewal - time.Second)
+		r.Ready()
+	}
+	r.awaitReady(t)
+}
+
+// shifted is a clock that can be put forward.
+type shifted struct{ by atomic.Int64 }
+
+func (s *shifted) now() time.Time { return time.Now().Add(time.Duration(s.by.Load())) }
+
+func (s *shifted) shift(by time.Duration) { s.by.Add(int64(by)) }
