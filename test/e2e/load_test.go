@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// pace is the time between two requests of a stream.
+	// pace is the time from one request of a stream to the next.
 	pace = 20 * time.Millisecond
 	// answerTime bounds connecting, and the whole exchange.
 	answerTime = 10 * time.Second
@@ -94,10 +94,12 @@ func startLoad(t *testing.T, address, host string, s streams) *load {
 	return l
 }
 
-// stream sends one request after another until ctx ends. A request that is under way then is finished.
+// stream sends one request after another until ctx ends. A request that is under way then is finished. What slow answers
+// kept from being sent in time is sent after them, so that a cluster that is busy is not offered less.
 func (l *load) stream(ctx context.Context, keep bool) {
 	var c *connection
-	for tick := time.NewTicker(pace); ctx.Err() == nil; {
+	for due := time.Now(); ctx.Err() == nil; pause(ctx, due) {
+		due = due.Add(pace)
 		if c != nil && c.isClosed() {
 			c = c.close()
 		}
@@ -106,7 +108,6 @@ func (l *load) stream(ctx context.Context, keep bool) {
 			fresh, err := net.DialTimeout("tcp", l.address, answerTime)
 			if err != nil {
 				l.done(&failure{connect: true, err: err})
-				pause(ctx, tick)
 				continue
 			}
 			c = &connection{fresh.(*net.TCPConn), bufio.NewReader(fresh)}
@@ -120,18 +121,17 @@ func (l *load) stream(ctx context.Context, keep bool) {
 		if !kept {
 			c = c.close()
 		}
-		pause(ctx, tick)
 	}
 	if c != nil {
 		c.close()
 	}
 }
 
-// pause waits for the next tick.
-func pause(ctx context.Context, tick *time.Ticker) {
+// pause waits until the next request is due.
+func pause(ctx context.Context, due time.Time) {
 	select {
 	case <-ctx.Done():
-	case <-tick.C:
+	case <-time.After(time.Until(due)):
 	}
 }
 
