@@ -21,9 +21,9 @@ const (
 	beat = time.Second
 )
 
-// level knows whether this replica serves all that the others have said to be Ready without it: when it has just started, and when its
-// process did not run for a while, or its whole machine. The others count on a replica that is silent no more, and to go on it must first
-// catch up with them. It is safe for concurrent use.
+// level knows whether this replica serves what the others do. It may not, without any of them waiting for it, when it has just started, and
+// when its process or its whole machine did not run for a while: nobody counts on a replica that is silent. Before it is ready it must
+// catch up. It is safe for concurrent use.
 type level struct {
 	mu       sync.Mutex
 	standing standing
@@ -37,12 +37,12 @@ type standing uint8
 
 const (
 	starting standing = iota // the first translation asks how far the others are
-	resumed                  // it did not run; how far the others are has to be asked
+	resumed                  // it did not run: how far the others are has to be asked
 	behind                   // it has not reached the target, as far as is known
 	even
 )
 
-// run notes that the process runs now. It reports for how long it did not, if that was so long that others may have stopped to count on it.
+// run notes that the process runs now. It reports for how long it did not, if that was so long that the others may no longer count on it.
 func (l *level) run(now time.Time) (gap time.Duration, resumes bool) {
 	now = now.Round(0) // The wall clock goes on while a machine is suspended; the monotonic one does not.
 	l.mu.Lock()
@@ -109,8 +109,8 @@ func (l *level) isEven() bool {
 	return l.standing == even
 }
 
-// caughtUp reports whether this replica knows what the others knew when it started or went on. It is who notices first if a probe is the
-// first thing that happens then.
+// caughtUp reports whether this replica knows what the others knew when it started or went on. A probe may be the first thing that happens
+// when it goes on, so that is looked for here too.
 func (p *peers) caughtUp() bool {
 	p.noteRun()
 	return p.level.isEven()
