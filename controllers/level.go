@@ -173,7 +173,7 @@ func (p *peers) askOthers(ctx context.Context) (replicas.Positions, error) {
 	for i := range leases.Items {
 		// The View complains of what is not understood.
 		if r, err := replicas.Parse(&leases.Items[i]); err == nil && r.Name != p.options.Election.Identity {
-			out = replicas.Furthest(out, r.Positions)
+			out = replicas.Furthest(out, r.Latest())
 		}
 	}
 	return out.Where(p.options.watches), nil

@@ -69,9 +69,10 @@ type session struct {
 	queue    work
 	pending  pending
 	progress progress
-	// at is what the translation takes into account that is served. Urgent says that others may be waiting to hear of it.
-	at     replicas.Positions
-	urgent bool
+	// at is what the translation takes into account that is served, and changes where the latest changes among that were. Urgent says that
+	// others may be waiting to hear of it.
+	at, changes replicas.Positions
+	urgent      bool
 	// checkDue says that the next translation has to be checked by a full walk.
 	checkDue atomic.Bool
 	// fault is that of the default certificate, as it was last logged.
@@ -248,7 +249,7 @@ func (s *session) Reconcile(ctx context.Context, _ everything) (reconcile.Result
 	start := time.Now()
 	s.writer.Submit(s.renew(ctx))
 	s.peers.level.compare(s.at)
-	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, s.urgent)
+	s.reporter.Serve(s.options.Gateway.Snapshot().Version, s.at, s.changes, s.urgent)
 	s.urgent = false
 	s.progress.settle()
 	took := time.Since(start)
@@ -278,7 +279,7 @@ func (s *session) renew(ctx context.Context) publish.Submission {
 // change, where a walk over all objects would take it in proportion to them.
 func (s *session) translate() (*snapshot.Snapshot, *radix.Tree[status.Report]) {
 	noted, stirred := s.progress.take()
-	s.at, s.urgent = replicas.Furthest(s.at, noted), s.urgent || stirred
+	s.at, s.changes, s.urgent = replicas.Furthest(s.at, noted), noted, s.urgent || stirred
 	names, all := s.pending.take()
 	if all {
 		s.at = replicas.Furthest(s.at, s.progress.held(s.stores, s.grants.informers()))

@@ -84,8 +84,19 @@ type Report struct {
 	Version string `json:"version,omitempty"`
 	// Positions are those up to which the snapshot is known to take all changes into account.
 	Positions Positions `json:"positions,omitempty"`
+	// Changes are the positions of the latest changes among those. A list is as far as the API server, behind which there may be no change
+	// for long, so that who has only watched can't be there. It is nil only in reports of releases that did not say it.
+	Changes Positions `json:"changes"`
 	// Sharing is where others tell this replica how much of rate limits they have used; nil if nowhere.
 	Sharing *Sharing `json:"sharing,omitempty"`
+}
+
+// Latest is how far another replica has to get to take all changes into account that this one does.
+func (r Report) Latest() Positions {
+	if r.Changes == nil {
+		return r.Positions
+	}
+	return r.Changes
 }
 
 // Sharing is how a replica is reached, at any of its addresses, by those that share rate limits with it.

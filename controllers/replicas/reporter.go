@@ -69,21 +69,22 @@ func (r *Reporter) Begin(first Report) {
 	r.latest, r.changed = first, make(chan struct{}, 1)
 }
 
-// Serve says what the replica serves. It never waits. Unless it is urgent, the next renewal tells it.
-func (r *Reporter) Serve(version string, at Positions, urgent bool) {
+// Serve says what the replica serves: at which positions, and at which of them the latest changes were. It never waits. Unless it is
+// urgent, the next renewal tells it.
+func (r *Reporter) Serve(version string, at, changes Positions, urgent bool) {
 	r.mu.Lock()
-	r.latest.Version, r.latest.Positions = version, at
+	r.latest.Version, r.latest.Positions, r.latest.Changes = version, at, changes.With(nil)
 	r.mu.Unlock()
 	if urgent {
 		r.urge()
 	}
 }
 
-// Reach says that what the replica serves takes more into account than was said. The next renewal tells it.
-func (r *Reporter) Reach(at Positions) {
+// Reach says that what the replica serves takes further changes into account. The next renewal tells it.
+func (r *Reporter) Reach(changes Positions) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.latest.Positions = Furthest(r.latest.Positions, at)
+	r.latest.Positions, r.latest.Changes = Furthest(r.latest.Positions, changes), Furthest(r.latest.Changes, changes)
 }
 
 // urge asks for a write without waiting.

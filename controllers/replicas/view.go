@@ -80,7 +80,7 @@ func (v *View) SetFront(addresses map[string]bool) {
 	changed()
 }
 
-// Furthest is the latest of what the other replicas have reached.
+// Furthest is the latest of the changes that the other replicas take into account.
 func (v *View) Furthest(self string) Positions {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -89,7 +89,7 @@ func (v *View) Furthest(self string) Positions {
 		if k.Name == self || !v.counts(k) {
 			continue
 		}
-		out = Furthest(out, k.Positions)
+		out = Furthest(out, k.Latest())
 	}
 	return out
 }

@@ -111,6 +111,18 @@ func TestTheFurthestIsThatOfTheOthers(t *testing.T) {
 	}
 }
 
+// A list is further than any change, and what has no changes behind it can't be awaited.
+func TestTheFurthestIsThatOfChanges(t *testing.T) {
+	f := newFixture(t)
+	l := f.lease("a", "1", "", "9")
+	l.Annotations[reportAnnotation] = `{"positions":{"Kind":"12"},"changes":{}}`
+	f.Replace([]*coordinationv1.Lease{l, f.lease("b", "2", "", "10")})
+	if got := f.Furthest("c"); got["Kind"] != "10" {
+		t.Errorf("got %v, want the 10 of b", got)
+	}
+	f.expect("12", 2, "b")
+}
+
 func TestChangesAreTold(t *testing.T) {
 	f := newFixture(t)
 	n := 0
