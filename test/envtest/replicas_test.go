@@ -55,6 +55,22 @@ func pointTo(service string) func(*v1alpha1.GatewayRoute) {
 	return func(r *v1alpha1.GatewayRoute) { r.Spec.Rules[0].Backends[0].Service = service }
 }
 
+// changeWithout changes a route that both replicas serve while that of a name is held back, which is what the route says then.
+func changeWithout(t *testing.T, class, ns, name string, held *holding) *v1alpha1.GatewayRoute {
+	t.Helper()
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), newService(ns, "others"), route)
+	requireReady(t, route)
+
+	held.held.Lock()
+	update(t, route, pointTo("others"))
+	lags := awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReplicasLag)
+	if want := "1 of 2 replicas serve generation 2. Not yet: " + name + " (since "; !strings.HasPrefix(lags.Message, want) {
+		t.Errorf("got %q, want %q", lags.Message, want)
+	}
+	return route
+}
+
 func TestARouteIsReadyWhenEveryReplicaServesIt(t *testing.T) {
 	const class = "every"
 	ns := newNamespace(t)
@@ -177,16 +193,7 @@ func TestALeaderThatHangsLeavesItToAnother(t *testing.T) {
 	first.awaitValue(t, "gateway_leader", 1)
 	second := start(t, class)
 	second.awaitReady(t)
-	route := newRoute(class, ns, "users", "users")
-	create(t, newService(ns, "users"), newService(ns, "others"), route)
-	requireReady(t, route)
-
-	held.held.Lock()
-	update(t, route, pointTo("others"))
-	lags := awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReplicasLag)
-	if !strings.HasPrefix(lags.Message, "1 of 2 replicas serve generation 2. Not yet: first (since ") {
-		t.Errorf("got %q", lags.Message)
-	}
+	route := changeWithout(t, class, ns, "first", held)
 	if first.value(t, "gateway_leader") != 0 {
 		t.Error("the replica that hangs leads")
 	}
@@ -240,16 +247,7 @@ func TestAReplicaThatWasStoppedCatchesUpFirst(t *testing.T) {
 	var clock shifted
 	second, held := startHolding(t, class, "second", func(o *controllers.Options) { o.Now = clock.now })
 	second.awaitReady(t)
-	route := newRoute(class, ns, "users", "users")
-	create(t, newService(ns, "users"), newService(ns, "others"), route)
-	requireReady(t, route)
-
-	held.held.Lock()
-	update(t, route, pointTo("others"))
-	lags := awaitCondition(t, route, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReplicasLag)
-	if !strings.Contains(lags.Message, "Not yet: second (since ") {
-		t.Fatalf("got %q", lags.Message)
-	}
+	changeWithout(t, class, ns, "second", held)
 	if ok, why := second.Ready(); !ok {
 		t.Fatalf("it is not ready while it is behind but runs: %s", why)
 	}
