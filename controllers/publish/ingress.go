@@ -66,7 +66,8 @@ func (w *Writer) addressesFor(r *status.Report, ready metav1.Condition, o client
 	return has
 }
 
-// tell emits an Event for each condition that the owner has to hear of, unless it had the same reason when it was told last.
+// tell emits an Event for each condition that the owner has to hear of, unless it had the same reason when it was told last. It is about
+// this version of the object, so that no sentence is lost in the count of another: here Events have nothing beside them.
 func (w *Writer) tell(key status.Object, o client.Object, now body) {
 	w.mu.Lock()
 	before := w.told[key]

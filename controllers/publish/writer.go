@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
@@ -289,7 +290,7 @@ func (w *Writer) write(ctx context.Context, key status.Object) error {
 	}
 	w.remember(key, wanted.report, &written{resourceVersion: version, body: after})
 	if !after.bare {
-		w.refuse(cached, before, after)
+		w.refuse(key.Kind, cached, before, after)
 	}
 	return nil
 }
@@ -338,19 +339,24 @@ func (w *Writer) remember(key status.Object, report *status.Report, done *writte
 const maxNote = 1024
 
 // refuse emits an event for each condition that has become false, or is false for another reason than before.
-func (w *Writer) refuse(o client.Object, before, after body) {
+//
+// The event is about the object and not about a version of it. What is refused again within minutes is then counted in the event that
+// there is, and neither the API server nor the event library holds one for each time; the condition has the present sentence.
+func (w *Writer) refuse(kind string, o client.Object, before, after body) {
 	refused := slices.DeleteFunc(slices.Clone(after.Conditions), func(c metav1.Condition) bool { return !isRefusal(c) })
-	w.warn(o, before.Conditions, refused)
+	w.warn(&corev1.ObjectReference{
+		APIVersion: versionOf(o), Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(),
+	}, before.Conditions, refused)
 }
 
 // warn emits an event for each of some conditions, unless it had this status and reason before.
-func (w *Writer) warn(o client.Object, before, now []metav1.Condition) {
+func (w *Writer) warn(about runtime.Object, before, now []metav1.Condition) {
 	for _, c := range now {
 		old := find(before, c.Type)
 		if old != nil && old.Status == c.Status && old.Reason == c.Reason {
 			continue
 		}
-		w.Events.Eventf(o, nil, corev1.EventTypeWarning, c.Reason, "Refuse", "%s", truncate(c.Message, maxNote))
+		w.Events.Eventf(about, nil, corev1.EventTypeWarning, c.Reason, "Refuse", "%s", truncate(c.Message, maxNote))
 	}
 }
 

@@ -3,6 +3,7 @@ package envtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,21 +50,48 @@ func TestStatusFollowsTheObject(t *testing.T) {
 	r.gateway.awaitRoutes(t)
 }
 
+// Each Event is an object that the API server keeps for an hour, and that whoever sends it remembers for minutes.
+func TestWhatIsRefusedAgainAndAgainIsOneEvent(t *testing.T) {
+	const class = "again"
+	ns := newNamespace(t)
+	start(t, class)
+	route := newRoute(class, ns, "users", "users")
+	create(t, newService(ns, "users"), route)
+	for range 3 {
+		update(t, route, func(r *v1alpha1.GatewayRoute) { r.Spec.Rules[0].Backends[0].Service = "nobody" })
+		awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound)
+		update(t, route, func(r *v1alpha1.GatewayRoute) { r.Spec.Rules[0].Backends[0].Service = "users" })
+		awaitCondition(t, route, v1alpha1.ConditionResolvedRefs, metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs)
+	}
+	await(t, "the event is counted", func(ctx context.Context) (bool, error) {
+		told, err := warnings(ctx, ns, "users")
+		return len(told) > 0 && told[0].Series != nil, err
+	})
+	told, err := warnings(t.Context(), ns, "users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 {
+		t.Errorf("there are %d warnings about the same, want 1 that counts", len(told))
+	}
+}
+
 // awaitEvent waits for a warning about an object.
 func awaitEvent(t *testing.T, namespace, name, reason, note string) {
 	t.Helper()
 	await(t, "there is a warning with reason "+reason, func(ctx context.Context) (bool, error) {
-		var events eventsv1.EventList
-		if err := admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
-			return false, err
-		}
-		for _, e := range events.Items {
-			if e.Type == "Warning" && e.Regarding.Name == name && e.Reason == reason && e.Note == note {
-				return true, nil
-			}
-		}
-		return false, nil
+		told, err := warnings(ctx, namespace, name)
+		return slices.ContainsFunc(told, func(e eventsv1.Event) bool { return e.Reason == reason && e.Note == note }), err
 	})
+}
+
+// warnings are the events that warn of an object.
+func warnings(ctx context.Context, namespace, name string) ([]eventsv1.Event, error) {
+	var events eventsv1.EventList
+	if err := admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(events.Items, func(e eventsv1.Event) bool { return e.Type != "Warning" || e.Regarding.Name != name }), nil
 }
 
 func TestARouteThatTheGatewayCantBuildIsNotProgrammed(t *testing.T) {
