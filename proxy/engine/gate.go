@@ -31,7 +31,7 @@ type gate struct {
 
 const (
 	// gateWidth is how many requests begin at a time.
-	gateWidth = 32
+	gateWidth = 64
 	// tardyShare: every how many calls the tardy have precedence over the prompt.
 	tardyShare = 4
 )
