@@ -11,7 +11,7 @@ COPY . .
 ARG TARGETOS TARGETARCH VERSION=dev
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
 	CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-	go build -trimpath -buildvcs=false -tags grpcnotrace -ldflags "-s -w -X main.version=$VERSION" -o /penstock ./cmd/penstock
+	go build -trimpath -buildvcs=false -pgo=cmd/penstock/serving.pgo -tags grpcnotrace -ldflags "-s -w -X main.version=$VERSION" -o /penstock ./cmd/penstock
 
 FROM scratch
 LABEL org.opencontainers.image.source=https://github.com/penstock/penstock org.opencontainers.image.licenses=Apache-2.0

@@ -10,6 +10,9 @@ TAGS := grpcnotrace
 # What the compiler writes for debuggers, the linker drops: without it a fresh machine compiles a tenth sooner, and another
 # tenth where the compiler collects its garbage less often.
 GO_BUILD := GOGC=400 CGO_ENABLED=0 go build -trimpath -buildvcs=false -gcflags=all=-dwarf=false
+# What the compiler is told of which code serves requests; see `make profile`. Not called default.pgo, which Go would take for tests, linters
+# and `make run` too, and compile all that they need once more.
+PROFILE := cmd/penstock/serving.pgo
 TOOLS := hack/tools/install.sh
 
 # The image's full name: the chart's repository, and a tag that no registry has.
@@ -33,7 +36,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/penstock
-	$(GO_BUILD) -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/penstock ./cmd/penstock
+	$(GO_BUILD) -pgo=$(PROFILE) -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/penstock ./cmd/penstock
 
 .PHONY: run
 run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
@@ -58,6 +61,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 60s)
 .PHONY: conformance
 conformance: build ## Hold the binary against the suites of others, whose cases are in CONFORMANCE_DIR
 	@hack/conformance/run.sh
+
+.PHONY: profile
+profile: build ## Renew the profile that the compiler optimises by
+	hack/bench/run.sh pgo $(BENCHFLAGS)
 
 .PHONY: bench
 bench: bench-micro bench-figures bench-peers bench-tls bench-dataplane bench-filters bench-limits bench-soak ## Measure everything that docs/benchmarks.md states

@@ -98,8 +98,8 @@ def guarded() -> Peer:
         routes = [f"app{i}" for i in range(at, min(at + most, ASKED))]
         write(where / f"policy-{at}.yaml", policy(f"policy-{at}", routes, "key: [{type: Claim, name: sub}], " + WIDE))
     command = [str(where) if word == str(peers.manifests(False)) else word for word in plain.command if "port" not in word]
-    command += ["--http-port=8110", "--https-port=0", "--admin-address=127.0.0.1:8111", "--debug-address="]
-    return Peer("penstock-guarded", 8110, command, admin=8111, field=AUTHORIZATION)
+    command += ["--http-port=8110", "--https-port=0", "--admin-address=127.0.0.1:8111", "--debug-address=127.0.0.1:8112"]
+    return Peer("penstock-guarded", 8110, command, admin=8111, debug=8112, field=AUTHORIZATION)
 
 
 peers.MAKERS["penstock-guarded"] = guarded

@@ -4,6 +4,7 @@
 #   run.sh FIGURE [options]        latency, cost, idle, quota or soak, see dataplane.py
 #   run.sh filters FIGURE          added or all, see filters.py
 #   run.sh limits FIGURE           redis, hot, shared or faults, see limits.py
+#   run.sh pgo [options]           a profile for the compiler, see pgo.py
 # The targets traefik and traefik-default need hack/bench/traefik/build.sh first, which takes minutes.
 # It gets a session of its own, which the kernel's autogroup then weighs as one.
 set -euo pipefail
@@ -23,7 +24,7 @@ for program in load forward; do
 done
 CGO_ENABLED=0 go build -trimpath -o "$out/revproxy" "./$here/revproxy"
 case "${1-}" in
-filters | limits) script=$1.py && shift ;;
+filters | limits | pgo) script=$1.py && shift ;;
 latency | cost | idle | quota | soak) script=dataplane.py ;;
 *) script=compare.py ;;
 esac
