@@ -178,9 +178,6 @@ func (x *Exchange) Finish() {
 
 // Reset makes x ready for the next request. Nothing that was taken from it may be used any more.
 func (x *Exchange) Reset() {
-	x.mu.Lock()
-	x.interrupt, x.deadline, x.cancelled = nil, time.Time{}, nil
-	x.mu.Unlock()
 	x.Request.reset()
 	x.Response.reset()
 	// One by one: of several the compiler would make copies first.
@@ -199,7 +196,9 @@ func (x *Exchange) Reset() {
 	x.Subject = Subject{}
 	x.Upstream = Upstream{}
 	x.Err = nil
-	x.FailureHead.Reset(nil)
+	if x.FailureHead.Len() > 0 {
+		x.FailureHead.Reset(nil)
+	}
 	if x.Limits != nil {
 		x.Limits.Reset()
 	}
@@ -207,6 +206,8 @@ func (x *Exchange) Reset() {
 	x.finishers = nil
 	x.arena = x.arena[:0]
 	x.body = staticBody{}
+	// Whoever may cancel it has been told before that it has ended.
+	x.interrupt, x.deadline, x.cancelled = nil, time.Time{}, nil
 	if cap(x.arena) > keptArena {
 		x.arena = nil
 	}

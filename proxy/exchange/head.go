@@ -1,6 +1,11 @@
 package exchange
 
-import "iter"
+import (
+	"iter"
+	"slices"
+
+	"github.com/penstock/penstock/proxy/swar"
+)
 
 // Head is the field section of a message: bytes and a table of where names and values are in them. Fields that came with the
 // message stay where they were read; fields that were added are in a second buffer, already in the form of HTTP/1.1.
@@ -49,21 +54,40 @@ func (h *Head) Add(name, value string) { h.add(IDOf(name), name, value) }
 func (h *Head) AddID(id ID, value string) { h.add(id, names[id], value) }
 
 func (h *Head) add(id ID, name, value string) {
-	f := field{name: int32(len(h.added)), id: id, isAdded: true}
-	h.added = append(h.added, name...)
-	f.nameEnd = int32(len(h.added))
-	h.added = append(h.added, ": "...)
-	f.value = int32(len(h.added))
-	h.added = append(h.added, value...)
-	f.valueEnd = int32(len(h.added))
-	for i, c := range h.added[f.value:f.valueEnd] {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			h.added[int(f.value)+i] = ' '
+	const colon, end = ": ", "\r\n"
+	at := len(h.added)
+	nameEnd := at + len(name)
+	from := nameEnd + len(colon)
+	to := from + len(value)
+	h.added = slices.Grow(h.added, to+len(end)-at)[:to+len(end)]
+	copy(h.added[at:], name)
+	copy(h.added[nameEnd:], colon)
+	copy(h.added[from:], value)
+	blunt(h.added[from:to])
+	copy(h.added[to:], end)
+	h.push(field{
+		name: int32(at), nameEnd: int32(nameEnd), value: int32(from), valueEnd: int32(to), end: int32(to + len(end)),
+		id: id, isAdded: true,
+	})
+}
+
+// blunt makes spaces of the bytes that a value must not contain.
+func blunt(value []byte) {
+	for ; len(value) >= 8; value = value[8:] {
+		w := swar.Load(value)
+		if swar.Below(w, ' ')|swar.Equal(w, 0x7f) != 0 {
+			bluntEach(value[:8])
 		}
 	}
-	h.added = append(h.added, "\r\n"...)
-	f.end = int32(len(h.added))
-	h.push(f)
+	bluntEach(value)
+}
+
+func bluntEach(value []byte) {
+	for i, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			value[i] = ' '
+		}
+	}
 }
 
 // Set replaces all fields of that name by one.

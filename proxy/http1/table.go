@@ -2,8 +2,8 @@ package http1
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
+
+	"github.com/penstock/penstock/proxy/swar"
 )
 
 // Classes of bytes, as bits of the table classes.
@@ -56,26 +56,16 @@ func spanName(b []byte, i int) (end int, underscored bool) {
 	return i, seen&underscore != 0
 }
 
-// What the functions below need to look at eight bytes at a time.
-const ones, high = 0x0101010101010101, 0x8080808080808080
-
-// below marks the bytes of w that are less than n, which is at most 0x80, and may mark bytes above such a one in error. It marks
-// none from 0x80 on otherwise.
-func below(w uint64, n uint64) uint64 { return (w - n*ones) &^ w & high }
-
-// equal marks the bytes of w that are c, as below does.
-func equal(w uint64, c byte) uint64 { return below(w^uint64(c)*ones, 1) }
-
 // spanValue is span of valueByte.
 func spanValue(b []byte, i int) int {
 	for len(b)-i >= 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		marks := below(w, ' ') | equal(w, 0x7f)
+		w := swar.Load(b[i:])
+		marks := swar.Below(w, ' ') | swar.Equal(w, 0x7f)
 		if marks == 0 {
 			i += 8
 			continue
 		}
-		if i += bits.TrailingZeros64(marks) / 8; b[i] != '\t' {
+		if i += swar.First(marks); b[i] != '\t' {
 			return i
 		}
 		i++
@@ -86,10 +76,10 @@ func spanValue(b []byte, i int) int {
 // spanTarget is span of targetByte.
 func spanTarget(b []byte, i int) int {
 	for len(b)-i >= 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		marks := below(w, ' '+1) | equal(w, '#') | equal(w, 0x7f) | w&high
+		w := swar.Load(b[i:])
+		marks := swar.Below(w, ' '+1) | swar.Equal(w, '#') | swar.Equal(w, 0x7f) | swar.High(w)
 		if marks != 0 {
-			return i + bits.TrailingZeros64(marks)/8
+			return i + swar.First(marks)
 		}
 		i += 8
 	}

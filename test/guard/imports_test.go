@@ -17,6 +17,7 @@ const module = "github.com/penstock/penstock/"
 // floors are the levels of docs/architecture.md, lowest first. A package may import only from floors below its own,
 // and what peers allows on its own floor.
 var floors = [][]string{
+	{"proxy/swar"},
 	{"api/v1alpha1", "proxy/radix", "proxy/snapshot", "proxy/exchange", "proxy/buffer", "proxy/http1", "proxy/live", "proxy/i18n", "proxy/yield", "proxy/limit", "config/crd"},
 	{"proxy/filter", "proxy/filter/internal/*", "proxy/observe", "proxy/predicate", "proxy/limit/*"},
 	{"proxy/filter/*", "proxy/upstream"},

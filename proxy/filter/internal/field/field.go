@@ -56,13 +56,14 @@ func Value(value string) error {
 func IsName(s string) bool { return token(s) == nil }
 
 // IsToken reports whether c may be part of a token.
-func IsToken(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
+func IsToken(c byte) bool { return tokens[c] }
+
+var tokens = func() (t [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] = true
 	}
-	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
+	return t
+}()
 
 // Hostname returns an error unless name is a lower-case DNS name without wildcard (RFC 1123 §2.1), as in Gateway API's
 // PreciseHostname.
