@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"strings"
+
+	"github.com/penstock/penstock/proxy/exchange"
 )
 
 // hosts maps the hosts of one listener to their paths. It is persistent like a tree of nodes: a change copies the
@@ -29,12 +31,23 @@ type slot struct {
 }
 
 // host is what the routes of one host say of paths. The key of "*.example.com" is ".example.com", that of any host is empty.
+// It is made by newHost, and not copied.
 type host struct {
 	key   string
 	paths *paths
 	// deep counts the candidates for which a wildcard stands for any number of labels. Without one of those, names with several
 	// labels in its place do not belong to the host.
 	deep int
+	// near holds the bytes of a short key, so that the look-up ends in the line of memory in which it has arrived.
+	near [32]byte
+}
+
+func newHost(key string, p *paths, deep int) *host {
+	h := &host{key: key, paths: p, deep: deep}
+	if len(key) <= len(h.near) {
+		h.key = exchange.String(h.near[:copy(h.near[:], key)])
+	}
+	return h
 }
 
 var hostSeed = maphash.MakeSeed()
@@ -125,12 +138,11 @@ func (h *hosts) edit(generation uint64, key string, deep int, change func(*paths
 	hash := hashOf(key)
 	place := &h.shards[uint8(hash)]
 	*place = (*place).own(generation)
-	next := host{key: key, deep: deep}
+	var present *paths
 	if was := h.get(key); was != nil {
-		next = host{was.key, was.paths, was.deep + deep} // older shards refer to the present one
+		present, deep = was.paths, was.deep+deep
 	}
-	next.paths = change(next.paths)
-	(*place).put(hash, next)
+	(*place).put(hash, newHost(key, change(present), deep)) // older shards refer to the present one
 	return h
 }
 
@@ -166,14 +178,14 @@ func (s *shard) own(generation uint64) *shard {
 }
 
 // put sets a host in a shard with room for it; without paths it takes the host out.
-func (s *shard) put(hash uint64, next host) {
+func (s *shard) put(hash uint64, next *host) {
 	i := s.place(hash, next.key)
 	at := &s.slots[i]
 	switch {
 	case next.paths != nil && at.host != nil:
-		at.host = &next
+		at.host = next
 	case next.paths != nil:
-		*at = slot{hash, &next}
+		*at = slot{hash, next}
 		s.count++
 	case at.host != nil:
 		s.remove(i)
