@@ -185,16 +185,16 @@ func (t *trip) attempt(e *live.Endpoint) (verdict, *exchange.Error) {
 		t.now = t.upstreams.now()
 		return t.unconnected(e, err), err
 	}
+	var heard time.Time
 	if err = c.begin(t.x, e, t.now, until); err == nil {
-		err = c.roundTrip(t.content, t.streams)
+		heard, err = c.roundTrip(t.content, t.streams)
 	}
-	now := t.upstreams.now()
 	if err != nil {
 		c.end(false)
-		t.now = now
+		t.now = t.upstreams.now()
 		return t.broken(e, c, err), err
 	}
-	e.Succeeded(now.Sub(t.now))
+	e.Succeeded(heard.Sub(t.now))
 	return giveUp, nil
 }
 

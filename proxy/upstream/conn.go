@@ -28,6 +28,8 @@ type conn struct {
 	idleSince time.Time
 	reused    bool
 	drained   bool // the last read left nothing behind
+	// heard is when the answer's head was there; zero once more has been read behind it.
+	heard time.Time
 
 	// Of the exchange that it serves.
 	x           *exchange.Exchange
@@ -67,9 +69,17 @@ func (c *conn) end(whole bool) {
 	if cap(c.out) > keptOut {
 		c.out = nil
 	}
-	if !whole || !sent || c.interrupted.Load() || !c.pool.put(c, c.upstreams.now(), c.upstreams.maxIdle) {
+	if !whole || !sent || c.interrupted.Load() || !c.pool.put(c, c.since(), c.upstreams.maxIdle) {
 		c.nc.Close()
 	}
+}
+
+// since is when the backend was last heard of, and has nothing to do since.
+func (c *conn) since() time.Time {
+	if c.heard.IsZero() {
+		return c.upstreams.now()
+	}
+	return c.heard
 }
 
 // past is a deadline that is over.
@@ -116,6 +126,7 @@ func (c *conn) cause() *exchange.Error {
 func (c *conn) Read(p []byte) (int, error) {
 	// Who comes back to read has moved on what was read before.
 	c.patience.moved(c.upstreams.now)
+	c.heard = time.Time{}
 	c.ringRead()
 	for {
 		n, err := c.nc.Read(p)
@@ -134,6 +145,7 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // ReadReady reads what the backend has sent already; see http1.BodyReader.
 func (c *conn) ReadReady(p []byte) int {
+	c.heard = time.Time{}
 	n := c.socket.readReady(p)
 	c.drained = n < len(p)
 	return n

@@ -34,8 +34,9 @@ func (t *trip) connect(e *live.Endpoint, until time.Time) (*conn, *exchange.Erro
 	return newConn(nc, t.upstreams, p), nil
 }
 
-// briefly is for how long a kept connection may be trusted without a look at it.
-const briefly = 100 * time.Microsecond
+// briefly is for how long a kept connection may be trusted without a look at it: longer than it waits for its next request on a busy
+// processor, and no longer than an event loop would take to hear of what has come.
+const briefly = time.Millisecond
 
 // trusts reports whether the connection can be used without a look at it. Its last answer was read to the last byte that had come,
 // and that was a moment ago: a look would see no more than one that is made too early. If the backend is closing the connection the

@@ -342,7 +342,7 @@ func TestSweepClosesTheOldOnesOnly(t *testing.T) {
 		p.put(newConn(nc, g.Upstreams, p), base.Add(time.Duration(i)*time.Second), 5)
 	}
 	p.sweep(base.Add(2 * time.Second))
-	for want := 2; want <= 4; want++ {
+	for want := 4; want >= 2; want-- {
 		if c := p.take(); c == nil || c.idleSince != base.Add(time.Duration(want)*time.Second) {
 			t.Fatalf("connection %d is not the next", want)
 		}

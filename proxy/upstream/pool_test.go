@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,11 +21,18 @@ func crowd(t *testing.T, n int) (*pool, []*conn) {
 	return p, conns
 }
 
-func TestPoolGivesTheLowestPlaceFirst(t *testing.T) {
-	p, conns := crowd(t, 3*shelfPlaces)
-	for i, want := range conns {
+// TestPoolGivesTheLastOneFirst: the one that was used last is still in the caches, and the others grow old.
+func TestPoolGivesTheLastOneFirst(t *testing.T) {
+	p, conns := crowd(t, shelfPlaces)
+	for i, want := range slices.Backward(conns) {
 		if got := p.take(); got != want {
-			t.Fatalf("take %d gave another connection", i)
+			t.Fatalf("take of %d gave another connection", i)
+		}
+		if i%2 == 0 {
+			p.put(want, time.Time{}, maxKept)
+			if got := p.take(); got != want {
+				t.Fatalf("take of %d, which had come back, gave another connection", i)
+			}
 		}
 	}
 	if p.take() != nil {
@@ -32,12 +40,15 @@ func TestPoolGivesTheLowestPlaceFirst(t *testing.T) {
 	}
 }
 
-func TestPoolFillsTheLowestPlaceFirst(t *testing.T) {
+// TestPoolLeavesALaterShelfAlone: what few connections can do, those beyond the first shelf need not, and are closed in time.
+func TestPoolLeavesALaterShelfAlone(t *testing.T) {
 	p, conns := crowd(t, shelfPlaces+1)
-	p.take()
-	p.put(conns[0], time.Time{}, maxKept)
-	if p.take() != conns[0] {
-		t.Error("the connection used last was not given out first")
+	for range 2 * shelfPlaces {
+		c := p.take()
+		if c == conns[shelfPlaces] {
+			t.Fatal("a connection of the second shelf was given out while the first had some")
+		}
+		p.put(c, time.Time{}, maxKept)
 	}
 }
 

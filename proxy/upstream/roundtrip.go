@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
@@ -18,9 +19,9 @@ const (
 	maxInterim = 16
 )
 
-// roundTrip sends the request, with its body if that had to be read first, and fills the answer. If
-// that fails the connection is of no more use, but has not ended yet.
-func (c *conn) roundTrip(content []byte, streams bool) *exchange.Error {
+// roundTrip sends the request, with its body if that had to be read first, and fills the answer, whose head was there at the time that
+// it returns. If that fails the connection is of no more use, but has not ended yet.
+func (c *conn) roundTrip(content []byte, streams bool) (heard time.Time, _ *exchange.Error) {
 	c.out = http1.AppendRequest(c.out[:0], &c.x.Request)
 	buf := c.x.Alloc(headRoom)
 	var filled int
@@ -35,15 +36,17 @@ func (c *conn) roundTrip(content []byte, streams bool) *exchange.Error {
 		filled, err = c.ask(buf)
 	}
 	if err != nil {
-		return err
+		return heard, err
 	}
 	rest, err := c.readHead(buf, filled)
 	if err != nil {
-		return err
+		return heard, err
 	}
+	heard = c.upstreams.now()
+	c.heard = heard
 	// The attempt is over; from here on the exchange's own deadline counts.
 	c.patience.until = c.x.Deadline()
-	return c.answer(rest)
+	return heard, c.answer(rest)
 }
 
 // askWhileSending sends the head, begins to send a body from elsewhere, and reads the first bytes of the answer.
