@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Plain proxying side by side: all targets run on core 0, load and backends on core 1. In each round every target has its
 turn, so that what else happens on a shared machine meets them all; a row is a target's medians, and what it says against
-nginx is the median of the rounds' ratios, which hardly depends on how fast the machine is.
+nginx is the median of the rounds' ratios, which hardly depends on how fast the machine is. All targets are started anew now and then:
+where in memory a process happens to lie makes it faster or slower by several per cent for as long as it lives.
 
 CPU per request is the steadiest figure; `other` is how much of a core anything else took meanwhile (above 0.1 the row is
 noise). Compare rows of one run only.
@@ -23,14 +24,16 @@ def main() -> int:
     lab.prepare()
     targets = peers.available(args.targets)
     rows = {peer.name: [] for peer in targets}
-    with contextlib.ExitStack() as running:
-        processes = [running.enter_context(lab.started(peer)) for peer in targets]
-        for peer in targets:
-            lab.load(peer, *options(args), "-t", 1)  # pools and caches are warm afterwards
-        lab.await_quiet()
-        for _ in range(args.rounds):
-            for peer, process in zip(targets, processes):
-                rows[peer.name].append(measure(peer, process, args))
+    for start in range(args.starts):
+        rounds = (args.rounds + start) // args.starts  # as even as can be
+        with contextlib.ExitStack() as running:
+            processes = [running.enter_context(lab.started(peer)) for peer in targets]
+            for peer in targets:
+                lab.load(peer, *options(args), "-t", 1)  # pools and caches are warm afterwards
+            lab.await_quiet()
+            for _ in range(rounds):
+                for peer, process in zip(targets, processes):
+                    rows[peer.name].append(measure(peer, process, args))
     print_table(rows, args)
     return 1 if any(row["errors"] for taken in rows.values() for row in taken) else 0
 
@@ -38,6 +41,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rounds", type=int, default=40, help="measurements of each target (default 40)")
+    p.add_argument("--starts", type=int, default=8, help="how often all targets are started for them (default 8)")
     p.add_argument("--seconds", type=float, default=0.5, help="length of a measurement (default 0.5): short, since a shared machine changes its speed within seconds")
     p.add_argument("--connections", type=int, default=50, help="keep-alive connections (default 50)")
     p.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")
@@ -72,7 +76,7 @@ def print_table(rows: dict[str, list[dict]], args: argparse.Namespace) -> None:
 
     base = next((name for name in ("nginx", "nginx-tls") if name in rows), None)
     print(f"\n{args.connections} {'new' if args.new else 'kept'} connections, path {args.path}, "
-          f"{args.rounds} rounds of {args.seconds:g} s" + (f", {args.rate:g} requests/s" if args.rate else ""))
+          f"{args.rounds} rounds of {args.seconds:g} s, {args.starts} starts" + (f", {args.rate:g} requests/s" if args.rate else ""))
     print("| target | req/s | against nginx | p50 us | p99 us | p999 us | CPU us/req | against nginx | errors | other |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, taken in rows.items():
