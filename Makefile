@@ -46,7 +46,7 @@ run: ## Serve the quickstart manifests beside three demo backends, until Ctrl-C
 
 # What must not allocate is counted without the race detector, under which sync.Pool forgets at random.
 .PHONY: test
-test: ## Run every test: unit, golden, race, guards, and those against a real API server and etcd
+test: build ## Run every test: unit, golden, race, guards, and those against a real API server and etcd
 	@gotestsum=$$($(TOOLS) gotestsum)/gotestsum; \
 	assets=$${KUBEBUILDER_ASSETS:-$$($(TOOLS) kube-apiserver etcd kubectl)}; \
 	helm=$${HELM:-$$($(TOOLS) helm)/helm}; helm3=$${HELM3:-$$($(TOOLS) helm3)/helm3}; \

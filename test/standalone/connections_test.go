@@ -3,6 +3,7 @@ package standalone
 import (
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,4 +107,38 @@ func TestATunnelSurvivesAnEdit(t *testing.T) {
 	g.write(t, "r.yaml", route("other", "b", "/", backend(t, echo("new"))))
 	eventually(t, "the route to be gone", func() bool { return g.get(t, "a", "/").StatusCode == 404 })
 	says("after the end of its route")
+}
+
+// TestAnIdleConnectionHolds4KiBOfStack: a request that needs more makes the stack twice as large, and the connection keeps it.
+func TestAnIdleConnectionHolds4KiBOfStack(t *testing.T) {
+	const clients = 400
+	g := start(t, map[string]string{"r.yaml": route("r", "a", "/", backend(t, echo("b")))})
+	g.get(t, "a", "/") // has opened the connection to the backend, which takes a larger stack, and is over
+	before := g.metric(t, "go_memstats_stack_inuse_bytes")
+	for range clients {
+		c := g.dial(t)
+		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if r := c.receive(); r.StatusCode != 200 {
+			t.Fatalf("got %d", r.StatusCode)
+		}
+	}
+	if each := (g.metric(t, "go_memstats_stack_inuse_bytes") - before) / clients; each > 5<<10 {
+		t.Errorf("a connection that has had a request holds %.0f bytes of stack, want 4096", each)
+	}
+}
+
+// metric returns the value of a metric without labels.
+func (g *gateway) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(g.getAdmin(t, "/metrics").body) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
 }
