@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plain proxying side by side: all targets run on core 0, load and backends on core 1. In each round every target has its
 turn, so that what else happens on a shared machine meets them all; a row is a target's medians, and what it says against
-nginx is the median of the rounds' ratios, which hardly depends on how fast the machine is. All targets are started anew now and then:
+the first target is the median of the rounds' ratios, which hardly depends on how fast the machine is. All targets are started anew now and then:
 where in memory a process happens to lie makes it faster or slower by several per cent for as long as it lives.
 
 CPU per request is the steadiest figure; `other` is how much of a core anything else took meanwhile (above 0.1 the row is
@@ -74,16 +74,14 @@ def print_table(rows: dict[str, list[dict]], args: argparse.Namespace) -> None:
     def median(name: str, key: str) -> float:
         return statistics.median(row.get(key, 0) for row in rows[name])
 
-    base = next((name for name in ("nginx", "nginx-tls") if name in rows), None)
+    base = next(iter(rows))
     print(f"\n{args.connections} {'new' if args.new else 'kept'} connections, path {args.path}, "
           f"{args.rounds} rounds of {args.seconds:g} s, {args.starts} starts" + (f", {args.rate:g} requests/s" if args.rate else ""))
-    print("| target | req/s | against nginx | p50 us | p99 us | p999 us | CPU us/req | against nginx | errors | other |")
+    print(f"| target | req/s | against {base} | p50 us | p99 us | p999 us | CPU us/req | against {base} | errors | other |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, taken in rows.items():
-        against = {key: "-" for key in ("rps", "cpu")}
-        if base:
-            against = {key: f"{statistics.median(row[key] / other[key] for row, other in zip(taken, rows[base])):.2f}"
-                       for key in against}
+        against = {key: f"{statistics.median(row[key] / other[key] for row, other in zip(taken, rows[base])):.3f}"
+                   for key in ("rps", "cpu")}
         errors = sum(row["errors"] for row in taken)
         print(f"| {name} | {median(name, 'rps'):.0f} | {against['rps']} | {median(name, 'p50'):.0f} "
               f"| {median(name, 'p99'):.0f} | {median(name, 'p999'):.0f} | {median(name, 'cpu'):.1f} | {against['cpu']} "
