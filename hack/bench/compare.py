@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Plain proxying side by side: all targets run on core 0, load and backends on core 1. In each round every target has its
 turn, so that what else happens on a shared machine meets them all; a row is a target's medians, and what it says against
-the first target is the median of the rounds' ratios, which hardly depends on how fast the machine is. All targets are started anew now and then:
-where in memory a process happens to lie makes it faster or slower by several per cent for as long as it lives.
+the first target is the median of the rounds' ratios, which hardly depends on how fast the machine is. All targets are
+started anew now and then: where in memory a process happens to lie makes it faster or slower by several per cent for as long
+as it lives.
 
 CPU per request is the steadiest figure; `other` is how much of a core anything else took meanwhile (above 0.1 the row is
 noise). Compare rows of one run only.
@@ -50,6 +51,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("targets", nargs="*", default=peers.DEFAULT, metavar="target",
                    help=f"of {', '.join(peers.MAKERS)}; default: {' '.join(peers.DEFAULT)}")
     args = p.parse_args()
+    args.starts = min(args.starts, args.rounds)
     for name in set(args.targets) - set(peers.MAKERS):
         p.error(f"unknown target {name}")
     return args

@@ -28,8 +28,6 @@ type conn struct {
 	idleSince time.Time
 	reused    bool
 	drained   bool // the last read left nothing behind
-	// heard is when the answer's head was there; zero once more has been read behind it.
-	heard time.Time
 
 	// Of the exchange that it serves.
 	x           *exchange.Exchange
@@ -41,7 +39,8 @@ type conn struct {
 	pump        pump
 	body        http1.BodyReader
 	message     http1.Message
-	ready       int // content of the answer's body that came with its head, until the first read
+	heard       time.Time // when the answer's head was there; zero once more has been read behind it
+	ready       int       // content of the answer's body that came with its head, until the first read
 }
 
 func newConn(nc *net.TCPConn, u *Upstreams, p *pool) *conn {

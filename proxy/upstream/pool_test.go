@@ -40,6 +40,21 @@ func TestPoolGivesTheLastOneFirst(t *testing.T) {
 	}
 }
 
+// TestPoolGivesEachOfManyOnce: shelf by shelf, each from above.
+func TestPoolGivesEachOfManyOnce(t *testing.T) {
+	p, conns := crowd(t, 3*shelfPlaces)
+	for shelf := range slices.Chunk(conns, shelfPlaces) {
+		for i, want := range slices.Backward(shelf) {
+			if got := p.take(); got != want {
+				t.Fatalf("take of %d gave another connection", i)
+			}
+		}
+	}
+	if p.take() != nil {
+		t.Error("an empty pool gave a connection")
+	}
+}
+
 // TestPoolLeavesALaterShelfAlone: what few connections can do, those beyond the first shelf need not, and are closed in time.
 func TestPoolLeavesALaterShelfAlone(t *testing.T) {
 	p, conns := crowd(t, shelfPlaces+1)
