@@ -71,6 +71,23 @@ func TestReplicasApartAdmitTheLimitEach(t *testing.T) {
 	}
 }
 
+// A limit that is made smaller holds at once, and what is left of it is there for who asks, though those who are not asked have not seen the edit.
+func TestALimitIsMadeSmaller(t *testing.T) {
+	for name, a := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, &limit.Limit{Policy: "shop/p", Name: "l", Algorithm: a, Requests: 3000, Period: 24 * time.Hour, Burst: 3000})
+			w.joinAll(3)
+			w.run(4*time.Second, []float64{300, 300, 0})
+			smaller := *w.limit
+			smaller.Requests, smaller.Burst = 2600, 2600
+			w.limit = &smaller
+			w.run(10*time.Second, []float64{300, 0, 0})
+			atLeast(t, "in all", w.admitted(time.Minute), 2580)
+			w.checkExcess(0)
+		})
+	}
+}
+
 func TestKeysThatAreLittleUsedAreNotTracked(t *testing.T) {
 	w := newWorld(t, 1, thousand(limit.TokenBucket))
 	w.joinAll(3)

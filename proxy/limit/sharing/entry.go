@@ -52,13 +52,32 @@ func newEntry(k limit.Key, l *limit.Limit, stamp uint32, now int64) *entry {
 	return e
 }
 
-// share is this replica's, one among others of which none has asked for the key, or those who have said so. The entry is locked.
-func (e *entry) share(others int) float64 {
-	own := e.reported.Weight
+// weights are this replica's, one among others of which none has asked for the key, or those who have said so, and that of all. The entry is
+// locked.
+func (e *entry) weights(others int) (own, all float64) {
+	w := e.reported.Weight
 	if e.pending.sequence != 0 {
-		own = min(own, e.pending.Weight)
+		w = min(w, e.pending.Weight)
 	}
-	return float64(own) / float64(int(own)+others*int(least)+e.heavy)
+	return float64(w), float64(int(w) + others*int(least) + e.heavy)
+}
+
+// share is this replica's. The entry is locked.
+func (e *entry) share(others int) float64 {
+	own, all := e.weights(others)
+	return own / all
+}
+
+// room is what this replica may use at once. Of its share it leaves to others what they may use too much: their shares of what they
+// still take for left, where this replica knows more. The entry is locked and advanced.
+func (e *entry) room(others int) float64 {
+	own, all := e.weights(others)
+	room, left := e.meter.room(own/all), e.meter.left()
+	for i := range e.others {
+		o := &e.others[i]
+		room -= float64(o.weight) / all * max(o.Left-left, 0)
+	}
+	return room
 }
 
 // advance lets time pass and returns the share. The entry is locked.
@@ -78,8 +97,10 @@ func (e *entry) take(l *limit.Limit, cost, now int64, others int) (limit.Decisio
 	e.follow(l, now)
 	share := e.advance(now, others)
 	e.demand.asked += cost
-	room, size := e.meter.room(share), e.meter.size()
+	room, size := e.room(others), e.meter.size()
 	if float64(cost) > room && !e.alone(float64(cost), share) {
+		// What it leaves to others may be its own again: they have heard meanwhile, and say so if they are told something.
+		e.repeat = e.repeat || float64(cost) <= e.meter.room(share) && e.pending.sequence == 0
 		d := limit.Decision{Remaining: int64(max(room, 0)), RetryAfter: limit.Never, Reset: e.meter.reset()}
 		if float64(cost) <= size {
 			d.RetryAfter = max(e.meter.wait(float64(cost)-room, share), 1)
@@ -87,7 +108,7 @@ func (e *entry) take(l *limit.Limit, cost, now int64, others int) (limit.Decisio
 		return d, true
 	}
 	e.spend(cost)
-	return limit.Decision{Allowed: true, Remaining: int64(max(e.meter.room(share), 0)), Reset: e.meter.reset()}, true
+	return limit.Decision{Allowed: true, Remaining: int64(max(e.room(others), 0)), Reset: e.meter.reset()}, true
 }
 
 // alone reports whether cost may be used though it is more than the share: where a share never reaches it, nobody else would ever
@@ -135,6 +156,10 @@ func (e *entry) hear(from ID, r Report, now int64, others int, moments *atomic.U
 	if e.gone {
 		return Use{}, false
 	}
+	if e.demand.asked == 0 {
+		// Nobody here would tell of an edit, and what is left of a larger limit would be left to this replica by the others.
+		e.follow(r.limit(), now)
+	}
 	e.advance(now, others)
 	s := e.count(from, r.Use)
 	e.heavy += int(r.Weight) - int(s.weight)
@@ -171,7 +196,7 @@ func (e *entry) count(from ID, u Use) *slot {
 
 // use is what this replica has used, as of now. The entry is locked and advanced.
 func (e *entry) use(moments *atomic.Uint64) Use {
-	return Use{Stamp: e.stamp, Moment: moments.Add(1), Used: e.used, Level: e.ownLevel()}
+	return Use{Stamp: e.stamp, Moment: moments.Add(1), Used: e.used, Level: e.ownLevel(), Left: e.meter.left()}
 }
 
 // forget takes the share of a peer that is lost back. What it used stays used.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/penstock/penstock/proxy/limit"
@@ -41,6 +42,11 @@ type Report struct {
 	sequence uint64 // of the sender, not sent
 }
 
+// limit is that of the key, without its names.
+func (r *Report) limit() *limit.Limit {
+	return &limit.Limit{Algorithm: r.Algorithm, Requests: r.Requests, Period: r.Period, Burst: r.Burst}
+}
+
 // Use is what a replica has used of a key.
 type Use struct {
 	// Stamp is greater when a replica has begun to count Used anew. It is 0 if there was no room for the key.
@@ -50,6 +56,9 @@ type Use struct {
 	// Used is how much the replica has used in all, in units of cost; it falls when something is given back. Level is what of it has not
 	// flowed back.
 	Used, Level int64
+	// Left is what the replica divides: what is left of the limit, reckoned without what it has used since the last report that all others
+	// have confirmed.
+	Left float64
 }
 
 // Answer confirms a message.
@@ -60,7 +69,7 @@ type Answer struct {
 }
 
 // version stands before everything that is sent. Replicas of different versions don't understand each other.
-const version = 1
+const version = 2
 
 var errTooShort = errors.New("too short")
 
@@ -94,7 +103,8 @@ func appendUse(b []byte, u Use) []byte {
 	b = binary.AppendUvarint(b, uint64(u.Stamp))
 	b = binary.AppendUvarint(b, u.Moment)
 	b = binary.AppendVarint(b, u.Used)
-	return binary.AppendVarint(b, u.Level)
+	b = binary.AppendVarint(b, u.Level)
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(u.Left))
 }
 
 // UnmarshalMessage reads a message. What it returns is within the bounds of what this package reckons with.
@@ -208,6 +218,16 @@ func (d *decoder) signed() int64 {
 // farthest is beyond what is ever used or waited for; two of it can be added.
 const farthest = 1 << 60
 
+// float reads a number between -farthest and farthest.
+func (d *decoder) float() float64 {
+	v := math.Float64frombits(d.uint64())
+	if !(math.Abs(v) <= farthest) { // nor is what is no number
+		d.fail(fmt.Errorf("no number between -%d and %[1]d", int64(farthest)))
+		return 0
+	}
+	return v
+}
+
 // positive reads a number from 1 to farthest.
 func (d *decoder) positive() int64 {
 	v := d.uvarint(farthest)
@@ -233,7 +253,7 @@ func (d *decoder) report() (r Report) {
 }
 
 func (d *decoder) use() Use {
-	u := Use{Stamp: uint32(d.uvarint(1<<32 - 1)), Moment: d.uvarint(1 << 63), Used: d.signed(), Level: d.signed()}
+	u := Use{Stamp: uint32(d.uvarint(1<<32 - 1)), Moment: d.uvarint(1 << 63), Used: d.signed(), Level: d.signed(), Left: d.float()}
 	if u.Level < 0 {
 		d.fail(errors.New("a level below 0"))
 	}

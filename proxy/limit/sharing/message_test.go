@@ -48,7 +48,7 @@ func FuzzMessage(f *testing.F) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add(sharing.AppendAnswer(nil, sharing.Answer{From: 7, Uses: []sharing.Use{{}, {Stamp: 1, Moment: 2, Used: 3, Level: 4}}}))
+	f.Add(sharing.AppendAnswer(nil, sharing.Answer{From: 7, Uses: []sharing.Use{{}, {Stamp: 1, Moment: 2, Used: 3, Level: 4, Left: 995.5}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := sharing.UnmarshalAnswer(b)
 		if err != nil {
@@ -70,7 +70,10 @@ func TestMessagesThatAreRefused(t *testing.T) {
 	}{
 		"nothing":         {nil, "too short"},
 		"another version": {append([]byte{99}, good[1:]...), "version 99"},
-		"a part":          {good[:len(good)-1], "no number"},
+		"a part":          {good[:len(good)-1], "too short"},
+		"a smaller part":  {good[:len(good)-9], "no number"},
+		"no number":       {append(bytes.Clone(good[:len(good)-8]), 0, 0, 0, 0, 0, 0, 0xf8, 0x7f), "no number between"},
+		"too large":       {append(bytes.Clone(good[:len(good)-8]), 0, 0, 0, 0, 0, 0, 0xb1, 0x43), "no number between"},
 		"more":            {append(bytes.Clone(good), 0), "1 bytes too many"},
 		"no sender":       {sharing.AppendMessage(nil, sharing.Message{}), "no sender"},
 		"a limit of none": {sharing.AppendMessage(nil, sharing.Message{From: 1, Reports: []sharing.Report{{}}}), "0 where a limit must be"},

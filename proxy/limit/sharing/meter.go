@@ -14,6 +14,8 @@ type meter interface {
 	advance(now int64, share float64, apart bool)
 	// room is what this replica may use at once, having a share.
 	room(share float64) float64
+	// left is what all may use on top of the basis.
+	left() float64
 	// level is what all have used and has not flowed back, own the part of it that this replica has used.
 	level() float64
 	own() float64
@@ -71,6 +73,7 @@ func (b *bucket) room(share float64) float64 {
 	return min(share*(b.burst-b.basis)-b.fresh, b.burst-b.used)
 }
 
+func (b *bucket) left() float64  { return b.burst - b.basis }
 func (b *bucket) level() float64 { return b.used }
 func (b *bucket) own() float64   { return b.mine }
 func (b *bucket) size() float64  { return b.burst }

@@ -3,8 +3,6 @@ package sharing
 import (
 	"math"
 	"sort"
-
-	"github.com/penstock/penstock/proxy/limit"
 )
 
 // peers is what a Limiter knows of other replicas. Whoever uses it has locked the Limiter.
@@ -214,9 +212,9 @@ func (l *Limiter) admit(m *Message) bool {
 
 // learn takes a report into account and returns what is to be answered.
 func (l *Limiter) learn(from ID, r Report, others int) Use {
-	of := limit.Limit{Algorithm: r.Algorithm, Requests: r.Requests, Period: r.Period, Burst: r.Burst}
+	of := r.limit()
 	for {
-		e := l.track(&of, r.Key, others)
+		e := l.track(of, r.Key, others)
 		if e == nil {
 			return Use{}
 		}

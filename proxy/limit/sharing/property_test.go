@@ -64,6 +64,37 @@ func TestReplicasThatStayKeepToTheLimit(t *testing.T) {
 	}
 }
 
+// The same where all that there is goes at once, so that replicas are told of each other's use while they use their last.
+func TestBurstsKeepToTheLimit(t *testing.T) {
+	for seed := range uint64(160) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		n := 3 + r.IntN(3)
+		l := &limit.Limit{Policy: "shop/p", Name: "l", Requests: 3000, Period: 24 * time.Hour, Burst: 3000}
+		if r.IntN(2) == 0 {
+			l.Algorithm = limit.SlidingWindow
+		}
+		w := newWorld(t, seed, l)
+		w.joinAll(n)
+		w.delay = time.Duration(1 + r.Int64N(int64(150*time.Millisecond)))
+		for range 90 {
+			for range 300 / n {
+				for _, node := range w.nodes {
+					if node.index == 0 || r.IntN(3) > 0 {
+						w.ask(node, 1)
+					}
+				}
+			}
+			w.run(time.Duration(5+r.IntN(60))*time.Millisecond, nil)
+		}
+		if e := w.excess(); e > 1e-6 {
+			t.Errorf("seed %d: %d replicas, algorithm %d, delay %s: %.3f more than the limit were admitted", seed, n, l.Algorithm, w.delay, e)
+		}
+		if n := len(w.admissions); n < 2900 {
+			t.Errorf("seed %d: %d of 3,000 were admitted", seed, n)
+		}
+	}
+}
+
 // size is what the limit allows at once.
 func (w *world) size() float64 {
 	if w.limit.Algorithm == limit.SlidingWindow {

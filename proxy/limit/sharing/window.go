@@ -39,6 +39,7 @@ func (w *window) room(share float64) float64 {
 	return min(share*(w.limit-total+fresh)-fresh, w.limit-total)
 }
 
+func (w *window) left() float64  { return w.limit - sum(&w.total) + sum(&w.fresh) }
 func (w *window) level() float64 { return sum(&w.total) }
 func (w *window) own() float64   { return sum(&w.mine) }
 func (w *window) size() float64  { return w.limit }
