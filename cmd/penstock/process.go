@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,6 +35,7 @@ type process struct {
 	flags     dataPlane
 	log       *slog.Logger
 	metrics   *prometheus.Registry
+	collector *collector
 	config    observe.Config
 	accessLog *observe.AccessLog
 	limiter   *limiter
@@ -45,16 +45,9 @@ type process struct {
 	draining  atomic.Bool
 }
 
-// gcPercent is the GOGC of a process that serves, unless the environment sets one. The data plane makes next to no garbage, so
-// what is collected is the control plane's, some 80 KB a change, and memory counts for more than a collection in every few hundred changes.
-const gcPercent = 30
-
 // newProcess builds a process whose routes may reach outside the cluster if external says so.
 func newProcess(flags dataPlane, external bool) (*process, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	p := &process{flags: flags, metrics: observe.NewRegistry(version)}
+	p := &process{flags: flags, metrics: observe.NewRegistry(version), collector: newCollector()}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(flags.logLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
@@ -167,6 +160,7 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 	}
 	go p.gateway.Run(serving)
 	go p.limiter.run(serving)
+	go p.collector.run(serving, ready)
 	failed := make(chan error, 1)
 	go func() { failed <- feed(serving) }()
 	select {

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// gcPercent is the GOGC of a process that serves, unless the environment sets one. Requests make next to no garbage, so what is
+	// collected is the control plane's, some 80 KB a change, and memory counts for more than a collection in every few hundred changes.
+	gcPercent = 30
+	// Where requests do make garbage, as 33 KB for a TLS handshake, it may grow further between collections: until they take this
+	// share of the processors, to this percentage of what lives at most, and by this many bytes at most.
+	gcShare      = 0.03
+	mostGCGrowth = 400
+	mostGarbage  = 128 << 20
+)
+
+// collector decides how far the heap grows between collections.
+type collector struct {
+	// every is how often it looks. calm is the time without a collection after which memory counts again.
+	every, calm time.Duration
+	percent     int
+	// What had been by the last decision.
+	at     time.Time
+	cycles uint64
+	spent  float64
+}
+
+// newCollector sets the growth; it is nil if the environment sets it.
+func newCollector() *collector {
+	if os.Getenv("GOGC") != "" {
+		return nil
+	}
+	debug.SetGCPercent(gcPercent)
+	return &collector{every: time.Second, calm: 10 * time.Second, percent: gcPercent}
+}
+
+// run looks until ctx ends. As long as ready says no, memory counts: the first configuration makes much garbage, once.
+func (c *collector) run(ctx context.Context, ready readiness) {
+	if c == nil {
+		return
+	}
+	t := time.NewTicker(c.every)
+	defer t.Stop()
+	for {
+		now := time.Now()
+		select {
+		case <-ctx.Done():
+			return
+		case now = <-t.C:
+		}
+		u := readGCUse()
+		if ok, _ := ready(); !ok {
+			c.at, c.cycles, c.spent = now, u.cycles, u.spent
+			continue
+		}
+		c.look(now, u)
+	}
+}
+
+// look decides if something has been collected, or nothing for long.
+func (c *collector) look(now time.Time, u gcUse) {
+	passed := now.Sub(c.at)
+	if u.cycles == c.cycles && passed < c.calm {
+		return
+	}
+	share := (u.spent - c.spent) / (passed.Seconds() * float64(runtime.GOMAXPROCS(0)))
+	c.at, c.cycles, c.spent = now, u.cycles, u.spent
+	// Each change stops the world for a moment: a small one isn't worth that.
+	if p := growth(c.percent, share, u.live); p == gcPercent && c.percent != p || p > c.percent+c.percent/4 || p < c.percent-c.percent/4 {
+		c.percent = p
+		debug.SetGCPercent(p)
+	}
+}
+
+// growth is the GOGC at which collections take gcShare of the processors, where they take share at percent: half as often is half as much.
+func growth(percent int, share float64, live uint64) int {
+	most := min(mostGarbage*100/max(live, 1), mostGCGrowth)
+	return max(min(int(float64(percent)*share/gcShare), int(most)), gcPercent)
+}
+
+// gcUse is what collections have been since the process began.
+type gcUse struct {
+	cycles uint64
+	spent  float64 // seconds of processors that were not idle otherwise
+	live   uint64  // bytes that the last one found in use
+}
+
+func readGCUse() gcUse {
+	s := []metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}, {Name: "/gc/heap/live:bytes"},
+	}
+	metrics.Read(s)
+	return gcUse{cycles: s[0].Value.Uint64(), spent: s[1].Value.Float64() - s[2].Value.Float64(), live: s[3].Value.Uint64()}
+}
