@@ -48,18 +48,17 @@ func (c *collector) run(ctx context.Context, ready readiness) {
 	t := time.NewTicker(c.every)
 	defer t.Stop()
 	for {
-		now := time.Now()
 		select {
 		case <-ctx.Done():
 			return
-		case now = <-t.C:
+		case now := <-t.C:
+			u := readGCUse()
+			if ok, _ := ready(); ok {
+				c.look(now, u)
+			} else {
+				c.at, c.cycles, c.spent = now, u.cycles, u.spent
+			}
 		}
-		u := readGCUse()
-		if ok, _ := ready(); !ok {
-			c.at, c.cycles, c.spent = now, u.cycles, u.spent
-			continue
-		}
-		c.look(now, u)
 	}
 }
 
@@ -93,8 +92,10 @@ type gcUse struct {
 
 func readGCUse() gcUse {
 	s := []metrics.Sample{
-		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
-		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}, {Name: "/gc/heap/live:bytes"},
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/gc/heap/live:bytes"},
 	}
 	metrics.Read(s)
 	return gcUse{cycles: s[0].Value.Uint64(), spent: s[1].Value.Float64() - s[2].Value.Float64(), live: s[3].Value.Uint64()}
