@@ -115,9 +115,11 @@ func (s *socket) empty() bool {
 // hasEnded looks for the client's end or a reset, without waiting. Unlike peek it sees them behind bytes that nobody reads, such as
 // the rest of a body that the backend doesn't take.
 func hasEnded(fd uintptr) bool {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-	n, err := unix.Poll(p[:], 0)
-	return err == nil && n > 0
+	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLRDHUP}
+	var now unix.Timespec
+	// Told of a call that may wait, the scheduler would rouse the runtime's monitor: see observe.AccessLog.
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return errno == 0 && n > 0
 }
 
 // errEnd is peek's result at the end of the stream.
@@ -125,10 +127,13 @@ const errEnd = syscall.EPIPE
 
 // peek looks for a byte without waiting and without taking it.
 func peek(fd uintptr) error {
-	var b [1]byte
-	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	if n == 0 && err == nil {
+	var b byte
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	switch {
+	case errno != 0:
+		return errno
+	case n == 0:
 		return errEnd
 	}
-	return err
+	return nil
 }

@@ -38,7 +38,7 @@ type AccessLog struct {
 // NewAccessLog returns a log that writes to w until it is closed.
 func NewAccessLog(w io.Writer) *AccessLog {
 	l := &AccessLog{
-		w: w, waiting: make(chan struct{}, 1), plenty: make(chan struct{}, 1),
+		w: newPrompt(w), waiting: make(chan struct{}, 1), plenty: make(chan struct{}, 1),
 		closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()

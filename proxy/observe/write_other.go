@@ -1,0 +1,7 @@
+//go:build !linux
+
+package observe
+
+import "io"
+
+func newPrompt(w io.Writer) io.Writer { return w }
