@@ -153,6 +153,22 @@ func TestNamesHaveTheirID(t *testing.T) {
 	}
 }
 
+// A name that differs from a known one in any byte is another, unless only by the case of a letter.
+func TestNamesThatDifferInAByteHaveNoID(t *testing.T) {
+	const token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for id := Other + 1; id < idCount; id++ {
+		for i := range id.String() {
+			for _, c := range []byte(token) {
+				name := []byte(id.String())
+				name[i] = c
+				if got, want := IDOf(name) == id, strings.EqualFold(string(name), id.String()); got != want {
+					t.Errorf("IDOf(%s) is %s: %v", name, id, got)
+				}
+			}
+		}
+	}
+}
+
 func TestOnlyLettersHaveTwoCases(t *testing.T) {
 	for a := range 128 {
 		for b := range 128 {

@@ -47,11 +47,23 @@ var names = [idCount]string{
 	XForwardedFor: "X-Forwarded-For", XForwardedHost: "X-Forwarded-Host", XForwardedProto: "X-Forwarded-Proto",
 }
 
-// byLength lists the ids of each length of name, so that a look-up compares one or two candidates.
-var byLength = func() (t [24][]ID) {
+// candidate is a known name as folded returns it, with the byte between head and tail if there are seventeen.
+type candidate struct {
+	head, tail uint64
+	id         ID
+	middle     byte
+}
+
+// byLength lists the candidates of each length of name: four at most.
+var byLength = func() (t [18][]candidate) {
 	for id, n := range names {
 		if n != "" {
-			t[len(n)] = append(t[len(n)], ID(id))
+			head, tail := folded(n)
+			c := candidate{head: head, tail: tail, id: ID(id)}
+			if len(n) > 16 {
+				c.middle = n[8] | 0x20
+			}
+			t[len(n)] = append(t[len(n)], c)
 		}
 	}
 	return t
@@ -60,17 +72,41 @@ var byLength = func() (t [24][]ID) {
 // String is the canonical spelling; empty for Other.
 func (id ID) String() string { return names[id] }
 
-// IDOf returns the id of a field name in any case, or Other.
+// IDOf returns the id of a field name in any case, or Other. The name must be a token.
 func IDOf[T []byte | string](name T) ID {
 	if len(name) >= len(byLength) {
 		return Other
 	}
-	for _, id := range byLength[len(name)] {
-		if equalFold(name, names[id]) {
-			return id
+	candidates := byLength[len(name)]
+	if len(candidates) == 0 {
+		return Other
+	}
+	head, tail := folded(name)
+	for i := range candidates {
+		if c := &candidates[i]; c.head == head && c.tail == tail && (len(name) <= 16 || name[8]|0x20 == c.middle) {
+			return c.id
 		}
 	}
 	return Other
+}
+
+// fold sets bit 5 of eight bytes. That makes letters lower-case, and no other byte of a token a letter or a hyphen, of which the
+// known names consist.
+const fold = 0x2020202020202020
+
+// folded returns the first eight bytes of a name and the last eight, which may overlap; a shorter name is in the first alone.
+func folded[T []byte | string](name T) (head, tail uint64) {
+	switch n := len(name); {
+	case n >= 8:
+		return load(name) | fold, load(name[n-8:]) | fold
+	case n >= 4:
+		return uint64(load4(name)|fold>>32) | uint64(load4(name[n-4:])|fold>>32)<<32, 0
+	default:
+		for i := range n {
+			head = head<<8 | uint64(name[i]|0x20)
+		}
+		return head, 0
+	}
 }
 
 // equalFold compares ASCII case-insensitively. It is right for tokens only: among them no two bytes that differ in
@@ -85,4 +121,14 @@ func equalFold[T []byte | string](a T, b string) bool {
 		}
 	}
 	return true
+}
+
+// load returns the first eight bytes of s, load4 the first four.
+func load[T []byte | string](s T) uint64 {
+	return uint64(load4(s)) | uint64(load4(s[4:]))<<32
+}
+
+func load4[T []byte | string](s T) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }

@@ -112,6 +112,9 @@ const prefix = "X-Forwarded-"
 // isClaim reports whether a field says who the client is: X-Forwarded-* whatever it is, Forwarded and X-Real-IP. Underscores
 // count as hyphens, because backends that turn names into variables (CGI, WSGI) can't tell them apart.
 func isClaim(name string) bool {
+	if name == "" || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' {
+		return false // as most are
+	}
 	return len(name) > len(prefix) && field.Alike(name[:len(prefix)], prefix) || field.Alike(name, "Forwarded") || field.Alike(name, "X-Real-IP")
 }
 
