@@ -29,6 +29,7 @@ type collector struct {
 	at     time.Time
 	cycles uint64
 	spent  float64
+	each   float64 // what a collection took, in seconds of processors
 }
 
 // newCollector sets the growth; it is nil if the environment sets it.
@@ -37,7 +38,7 @@ func newCollector() *collector {
 		return nil
 	}
 	debug.SetGCPercent(gcPercent)
-	return &collector{every: time.Second, calm: 10 * time.Second, percent: gcPercent}
+	return &collector{every: time.Second, calm: 3 * time.Second, percent: gcPercent}
 }
 
 // run looks until ctx ends. As long as ready says no, memory counts: the first configuration makes much garbage, once.
@@ -64,17 +65,33 @@ func (c *collector) run(ctx context.Context, ready readiness) {
 
 // look decides if something has been collected, or nothing for long.
 func (c *collector) look(now time.Time, u gcUse) {
-	passed := now.Sub(c.at)
-	if u.cycles == c.cycles && passed < c.calm {
+	n, spent := u.cycles-c.cycles, u.spent-c.spent
+	processors := now.Sub(c.at).Seconds() * float64(runtime.GOMAXPROCS(0))
+	if n == 0 {
+		// Collections that cost much are meant to be rare: another may be due only now.
+		if now.Sub(c.at) >= c.calm && c.each/processors < gcShare/2 {
+			c.rest()
+		}
 		return
 	}
-	share := (u.spent - c.spent) / (passed.Seconds() * float64(runtime.GOMAXPROCS(0)))
-	c.at, c.cycles, c.spent = now, u.cycles, u.spent
+	c.at, c.cycles, c.spent, c.each = now, u.cycles, u.spent, spent/float64(n)
 	// Each change stops the world for a moment: a small one isn't worth that.
-	if p := growth(c.percent, share, u.live); p == gcPercent && c.percent != p || p > c.percent+c.percent/4 || p < c.percent-c.percent/4 {
+	if p := growth(c.percent, spent/processors, u.live); p > c.percent+c.percent/4 || p < c.percent-c.percent/4 {
 		c.percent = p
 		debug.SetGCPercent(p)
 	}
+}
+
+// rest makes memory count again, and collects what has come together, which else stayed until somebody allocates something.
+func (c *collector) rest() {
+	if c.percent == gcPercent {
+		return
+	}
+	c.percent = gcPercent
+	debug.SetGCPercent(gcPercent)
+	runtime.GC()
+	u := readGCUse()
+	c.at, c.cycles, c.spent = time.Now(), u.cycles, u.spent
 }
 
 // growth is the GOGC at which collections take gcShare of the processors, where they take share at percent: half as often is half as much.

@@ -100,10 +100,11 @@ func (e *entry) take(l *limit.Limit, cost, now int64, others int) (limit.Decisio
 	room, size := e.room(others), e.meter.size()
 	if float64(cost) > room && !e.alone(float64(cost), share) {
 		// What it leaves to others may be its own again: they have heard meanwhile, and say so if they are told something.
-		e.repeat = e.repeat || float64(cost) <= e.meter.room(share) && e.pending.sequence == 0
+		missing := float64(cost) - e.meter.room(share)
+		e.repeat = e.repeat || missing <= 0 && e.pending.sequence == 0
 		d := limit.Decision{Remaining: int64(max(room, 0)), RetryAfter: limit.Never, Reset: e.meter.reset()}
 		if float64(cost) <= size {
-			d.RetryAfter = max(e.meter.wait(float64(cost)-room, share), 1)
+			d.RetryAfter = max(e.meter.wait(missing, share), 1)
 		}
 		return d, true
 	}
