@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/penstock/penstock/proxy/proxytest"
 )
 
 func TestGrowth(t *testing.T) {
@@ -67,33 +69,17 @@ func TestTheHeapGrowsFurtherWhileMuchIsCollected(t *testing.T) {
 		}
 	}()
 	cycles := gcCycles()
-	await(t, "collections", func() bool { return gcCycles() > cycles+10 })
+	proxytest.Await(t, "collections", func() bool { return gcCycles() > cycles+10 })
 	if p := gogc(); p != gcPercent {
 		t.Errorf("GOGC is %d before the process is ready, want %d", p, gcPercent)
 	}
 	ready.Store(true)
-	await(t, "growth", func() bool { return gogc() > 2*gcPercent })
+	proxytest.Await(t, "growth", func() bool { return gogc() > 2*gcPercent })
 	rest()
-	await(t, "an end of it", func() bool { return gogc() == gcPercent })
+	proxytest.Await(t, "an end of it", func() bool { return gogc() == gcPercent })
 	cancel()
 	<-looked
 	runtime.KeepAlive(live)
-}
-
-// await waits for something that comes by itself.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }
 
 func TestTheEnvironmentSaysHowFarTheHeapGrows(t *testing.T) {

@@ -1,5 +1,7 @@
 package exchange
 
+import "github.com/penstock/penstock/proxy/swar"
+
 // ID is a field name that the gateway knows; Other is any other name.
 type ID uint8
 
@@ -98,7 +100,7 @@ const fold = 0x2020202020202020
 func folded[T []byte | string](name T) (head, tail uint64) {
 	switch n := len(name); {
 	case n >= 8:
-		return load(name) | fold, load(name[n-8:]) | fold
+		return swar.Load(name) | fold, swar.Load(name[n-8:]) | fold
 	case n >= 4:
 		return uint64(load4(name)|fold>>32) | uint64(load4(name[n-4:])|fold>>32)<<32, 0
 	default:
@@ -123,11 +125,7 @@ func equalFold[T []byte | string](a T, b string) bool {
 	return true
 }
 
-// load returns the first eight bytes of s, load4 the first four.
-func load[T []byte | string](s T) uint64 {
-	return uint64(load4(s)) | uint64(load4(s[4:]))<<32
-}
-
+// load4 returns the first four bytes of s.
 func load4[T []byte | string](s T) uint32 {
 	_ = s[3]
 	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24

@@ -16,7 +16,7 @@ const promptly = 64 << 10
 // and ten batches a second that took 1.2 % of the CPU, and stood in the way of requests.
 type prompt struct {
 	w    io.Writer
-	file syscall.RawConn // nil if there is none
+	file syscall.RawConn
 	call func(fd uintptr)
 	p    []byte // of a call
 	n    int

@@ -2,15 +2,16 @@
 // of the bytes in question.
 package swar
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// Load returns the first eight bytes of b, of which there must be as many. The first is the lowest, so that First finds it first.
-func Load(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+// Load returns the first eight bytes of s, of which there must be as many. The first is the lowest, so that First finds it first.
+func Load[T []byte | string](s T) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
 
 // Below marks the bytes of w that are less than n, which is at most 0x80, and may mark bytes behind such a one in error. It marks
 // none from 0x80 on otherwise. Whether there is a mark, and the first one, can be trusted.

@@ -1,7 +1,11 @@
 // Package jsontext appends JSON to buffers without allocating.
 package jsontext
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/penstock/penstock/proxy/swar"
+)
 
 const hex = "0123456789abcdef"
 
@@ -20,7 +24,7 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
-		if i+8 <= len(s) && arePlain(load(s[i:i+8])) {
+		if i+8 <= len(s) && arePlain(swar.Load(s[i:i+8])) {
 			i += 8
 			continue
 		}
@@ -36,13 +40,6 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	}
 	dst = append(dst, s[from:]...)
 	return append(dst, '"')
-}
-
-// load returns the first eight bytes of s.
-func load[T []byte | string](s T) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // arePlain reports whether all eight bytes stand for themselves. It may say no where a byte follows one that does not.

@@ -17,6 +17,7 @@ import (
 	"github.com/penstock/penstock/proxy/limit"
 	"github.com/penstock/penstock/proxy/limit/sharing"
 	"github.com/penstock/penstock/proxy/limit/sharing/mesh"
+	"github.com/penstock/penstock/proxy/proxytest"
 )
 
 // replica is a node on a real socket, with a real clock.
@@ -89,25 +90,9 @@ func three(t *testing.T) []*replica {
 		r.run(t)
 	}
 	for _, r := range all {
-		await(t, "two peers are heard", func() bool { return r.Heard() == 2 && r.Peers() == 2 })
+		proxytest.Await(t, "two peers are heard", func() bool { return r.Heard() == 2 && r.Peers() == 2 })
 	}
 	return all
-}
-
-// await waits for something that comes by itself.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }
 
 // aDay is a limit of which nothing flows back while a test runs.
@@ -116,7 +101,7 @@ var aDay = &limit.Limit{Policy: "shop/p", Name: "l", Requests: 3000, Period: 24 
 // drain asks until a total was admitted, by whichever replicas; want is at most what there is.
 func drain(t *testing.T, k limit.Key, want int, all ...*replica) (admitted int) {
 	t.Helper()
-	await(t, "what there is was admitted", func() bool {
+	proxytest.Await(t, "what there is was admitted", func() bool {
 		for _, r := range all {
 			for range 100 {
 				if r.Take(aDay, k, 1).Allowed {
@@ -148,7 +133,7 @@ func TestAPeerThatIsLostAndComesBack(t *testing.T) {
 	lost := all[2]
 	lost.stop()
 	for _, r := range all[:2] {
-		await(t, "the peer is lost", func() bool { return r.Peers() == 1 })
+		proxytest.Await(t, "the peer is lost", func() bool { return r.Peers() == 1 })
 	}
 	if n := drain(t, limit.Key{1}, 2900, all[:2]...); n > 3001 {
 		t.Errorf("%d were admitted of 3,000", n)
@@ -157,8 +142,8 @@ func TestAPeerThatIsLostAndComesBack(t *testing.T) {
 	again := newReplica(t, lost.address.String())
 	introduce(all[0], all[1], again)
 	again.run(t)
-	await(t, "the peer is back", func() bool { return again.Heard() == 2 && all[0].Heard() == 2 && all[1].Heard() == 2 })
-	await(t, "the peer knows what was used", func() bool { return again.Keys() == 1 })
+	proxytest.Await(t, "the peer is back", func() bool { return again.Heard() == 2 && all[0].Heard() == 2 && all[1].Heard() == 2 })
+	proxytest.Await(t, "the peer knows what was used", func() bool { return again.Keys() == 1 })
 	// What was used is 2,900 of 3,000 or more, so of a third there is no hundred left.
 	admitted := 0
 	for range 1000 {
@@ -181,8 +166,8 @@ func TestWhoIsNotTrustedIsRefused(t *testing.T) {
 	for _, r := range []*replica{a, b, stranger} {
 		r.run(t)
 	}
-	await(t, "the two hear each other", func() bool { return a.Heard() == 1 && b.Heard() == 1 })
-	await(t, "the stranger has failed", func() bool { return value(t, stranger.mesh, "gateway_rate_limit_peer_failures_total") > 5 })
+	proxytest.Await(t, "the two hear each other", func() bool { return a.Heard() == 1 && b.Heard() == 1 })
+	proxytest.Await(t, "the stranger has failed", func() bool { return value(t, stranger.mesh, "gateway_rate_limit_peer_failures_total") > 5 })
 	if a.Heard() != 1 || b.Heard() != 1 || stranger.Heard() != 0 {
 		t.Errorf("%d, %d and %d are heard by two replicas and a stranger, want 1, 1 and 0", a.Heard(), b.Heard(), stranger.Heard())
 	}
@@ -194,10 +179,10 @@ func TestWhoIsNoLongerTrustedIsNotHeard(t *testing.T) {
 	introduce(a, b)
 	a.run(t)
 	b.run(t)
-	await(t, "the two hear each other", func() bool { return a.Heard() == 1 && b.Heard() == 1 })
+	proxytest.Await(t, "the two hear each other", func() bool { return a.Heard() == 1 && b.Heard() == 1 })
 	a.mesh.SetPeers(nil)
-	await(t, "the peer is refused", func() bool { return value(t, b.mesh, "gateway_rate_limit_peer_failures_total") > 0 })
-	await(t, "the peer is not heard", func() bool { return a.Heard() == 0 })
+	proxytest.Await(t, "the peer is refused", func() bool { return value(t, b.mesh, "gateway_rate_limit_peer_failures_total") > 0 })
+	proxytest.Await(t, "the peer is not heard", func() bool { return a.Heard() == 0 })
 }
 
 func TestReplicasTrustASharedSecret(t *testing.T) {
@@ -225,8 +210,8 @@ func TestReplicasTrustASharedSecret(t *testing.T) {
 		r.mesh.SetPeers(peers)
 		r.run(t)
 	}
-	await(t, "those who trust each other hear each other", func() bool { return both.Heard() == 2 && young.Heard() >= 1 })
-	await(t, "the stranger has failed", func() bool { return value(t, stranger.mesh, "gateway_rate_limit_peer_failures_total") > 5 })
+	proxytest.Await(t, "those who trust each other hear each other", func() bool { return both.Heard() == 2 && young.Heard() >= 1 })
+	proxytest.Await(t, "the stranger has failed", func() bool { return value(t, stranger.mesh, "gateway_rate_limit_peer_failures_total") > 5 })
 	if stranger.Heard() != 0 {
 		t.Error("a stranger is heard")
 	}
