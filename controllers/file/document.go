@@ -114,7 +114,7 @@ func (d *document) decode(p part, turns *yield.Turns) {
 		return
 	}
 	turns.Next()
-	object, errs := k.decode(u)
+	object, errs := k.decode(u, turns)
 	turns.Next()
 	for _, err := range errs {
 		d.blame(strings.TrimPrefix(err.Field, noField), err.ErrorBody())

@@ -19,11 +19,12 @@ import (
 
 	"github.com/penstock/penstock/api/v1alpha1"
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
-// kind is how a kind of object is made of its generic form, which it may change.
+// kind is how a kind of object is made of its generic form, which it may change. What takes long is done in turns.
 type kind interface {
-	decode(*unstructured.Unstructured) (metav1.Object, field.ErrorList)
+	decode(*unstructured.Unstructured, *yield.Turns) (metav1.Object, field.ErrorList)
 }
 
 // The kinds whose objects are in no namespace.
@@ -52,10 +53,11 @@ var kinds = map[schema.GroupVersionKind]kind{
 // custom is a kind that has a CRD: its generic form passes what the API server would do to it, and is then converted.
 type custom[T any] struct{}
 
-func (custom[T]) decode(u *unstructured.Unstructured) (metav1.Object, field.ErrorList) {
-	if errs := admit(u); len(errs) > 0 {
+func (custom[T]) decode(u *unstructured.Unstructured, turns *yield.Turns) (metav1.Object, field.ErrorList) {
+	if errs := admit(u, turns); len(errs) > 0 {
 		return nil, errs
 	}
+	turns.Next()
 	object := new(T)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, object); err != nil {
 		return nil, field.ErrorList{field.InternalError(nil, err)}
@@ -69,7 +71,7 @@ type builtin[T any] struct {
 	finish func(*T) field.ErrorList
 }
 
-func (b builtin[T]) decode(u *unstructured.Unstructured) (metav1.Object, field.ErrorList) {
+func (b builtin[T]) decode(u *unstructured.Unstructured, _ *yield.Turns) (metav1.Object, field.ErrorList) {
 	text, err := json.Marshal(u.Object)
 	if err != nil {
 		return nil, field.ErrorList{field.InternalError(nil, err)}

@@ -39,7 +39,11 @@ type reader struct {
 
 // read returns every manifest below root in order: the same pointer as the last time for one that has not changed.
 func (r *reader) read(root string, at time.Time) []*manifest {
-	tree := walk(root)
+	return r.readTree(walk(root, &r.turns), at)
+}
+
+// readTree is read of a tree that was walked since then.
+func (r *reader) readTree(tree *tree, at time.Time) []*manifest {
 	manifests := tree.failed
 	known := make(map[string]*manifest, len(tree.files))
 	for _, file := range tree.files {

@@ -6,61 +6,65 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // tree is what manifests are read from.
 type tree struct {
 	files  []found     // manifests, in the order of their paths
-	dirs   []string    // directories that hold them or could
+	dirs   []found     // directories that hold them or could
 	failed []*manifest // files and directories that cannot be read
+	turns  *yield.Turns
 }
 
-// found is a file, and what it was when it was found.
+// found is a file or directory, and what it was when it was found.
 type found struct {
 	path string
 	info fs.FileInfo
 }
 
 // walk lists the manifests below root, or root itself if it is a file.
-func walk(root string) *tree {
-	t := &tree{}
+func walk(root string, turns *yield.Turns) *tree {
+	t := &tree{turns: turns}
 	t.visit(root, nil)
 	return t
 }
 
 // visit adds path; above are the real paths of the directories that led to it, so that a circle of links ends.
 func (t *tree) visit(path string, above []string) {
+	t.turns.Next()
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		t.fail(path, err)
 	case info.IsDir():
-		t.visitDir(path, above)
+		t.visitDir(found{path, info}, above)
 	case len(above) == 0 || isManifest(path):
 		t.files = append(t.files, found{path, info})
 	}
 }
 
-func (t *tree) visitDir(path string, above []string) {
-	target, err := filepath.EvalSymlinks(path)
+func (t *tree) visitDir(dir found, above []string) {
+	target, err := filepath.EvalSymlinks(dir.path)
 	if err != nil {
-		t.fail(path, err)
+		t.fail(dir.path, err)
 		return
 	}
 	if slices.Contains(above, target) {
 		return
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := os.ReadDir(dir.path)
 	if err != nil {
-		t.fail(path, err)
+		t.fail(dir.path, err)
 		return
 	}
-	t.dirs = append(t.dirs, path)
+	t.dirs = append(t.dirs, dir)
 	above = append(slices.Clip(above), target)
 	for _, entry := range entries {
 		// Editors' temporary files, and a ConfigMap's ..data, which the entries beside it lead into.
 		if !strings.HasPrefix(entry.Name(), ".") {
-			t.visit(filepath.Join(path, entry.Name()), above)
+			t.visit(filepath.Join(dir.path, entry.Name()), above)
 		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,39 +41,51 @@ type Watcher struct {
 // It does not see changes behind a link to a single file elsewhere.
 func (w *Watcher) Run(ctx context.Context) error {
 	var reader reader
+	var notify *watching
+	defer func() { notify.close() }()
 	keeper := newKeeper()
 	for first := true; ctx.Err() == nil; first = false {
-		// Watched before it is read: a change in between is read, or wakes the next turn, or both. A new watch each turn
-		// also covers new directories and links that lead elsewhere now.
-		notify, err := watch(w.Dir)
-		if first && err != nil {
-			return fmt.Errorf("watch %s: %w", w.Dir, err)
+		at, tree := time.Now(), walk(w.Dir, &reader.turns)
+		var err error
+		if !notify.covers(tree) {
+			notify.close()
+			if notify, err = watch(w.Dir, tree); first && err != nil {
+				return fmt.Errorf("watch %s: %w", w.Dir, err)
+			}
+			// Once more, watched now: a later change is read, or wakes the next turn, or both.
+			at, tree = time.Now(), walk(w.Dir, &reader.turns)
 		}
-		changes, problems := keeper.merge(reader.read(w.Dir, time.Now()))
+		changes, problems := keeper.merge(reader.readTree(tree, at))
 		if err != nil {
 			problems = append(problems, Problem{File: w.Dir, Message: fmt.Sprintf("read every second, since it cannot be watched: %v", err)})
 		}
 		reader.turns.Next()
 		w.Apply(changes, problems)
-		if err != nil {
+		switch {
+		case err != nil:
 			sleep(ctx, pollInterval)
-			continue
+		case notify.covers(tree):
+			notify.wait(ctx)
+		default:
+			sleep(ctx, quiet) // a directory came before it was watched
 		}
-		notify.wait(ctx)
-		notify.watcher.Close() //nolint:errcheck // nothing was written
 	}
 	return nil
 }
 
-// watching tells that a tree of manifests may have changed.
+// watching tells that a tree of manifests may have changed. It is kept as long as the directories are the same, and not made anew for
+// each change: the kernel lets its end take milliseconds, and the processor that waits for that serves nothing. Nil watches nothing.
 type watching struct {
 	watcher *fsnotify.Watcher
 	root    string
-	file    bool // root is no directory
+	dirs    []found         // of the tree
+	paths   map[string]bool // of them and of the directory above, absolute
+	// lost says that a directory may not be watched any more, even if what is in its place looks the same.
+	lost bool
 }
 
-// watch watches every directory of the tree at dir, and the one above it, in which dir itself may be replaced.
-func watch(dir string) (*watching, error) {
+// watch watches every directory of a tree that was found at dir, and the one above it, in which dir itself may be replaced.
+func watch(dir string, tree *tree) (*watching, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -80,32 +94,51 @@ func watch(dir string) (*watching, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watching{watcher: notify, root: root}
-	if err := w.add(walk(root).dirs); err != nil {
+	w := &watching{watcher: notify, root: root, dirs: tree.dirs, paths: map[string]bool{}}
+	if err := w.add(); err != nil {
 		return nil, errors.Join(err, notify.Close())
 	}
 	return w, nil
 }
 
-func (w *watching) add(dirs []string) error {
-	w.file = len(dirs) == 0
+func (w *watching) add() error {
 	above := filepath.Dir(w.root)
 	if err := w.watcher.Add(above); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: %w", above, err)
 	}
-	for _, dir := range dirs {
-		// What is gone by now has changed the directory above it, which is watched.
-		if err := w.watcher.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: %w", dir, err)
+	w.paths[above] = true
+	for _, dir := range w.dirs {
+		path, err := filepath.Abs(dir.path)
+		if err != nil {
+			return err
 		}
+		// What is gone by now has changed the directory above it, which is watched.
+		if err := w.watcher.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w", dir.path, err)
+		}
+		w.paths[path] = true
 	}
 	return nil
+}
+
+func (w *watching) close() {
+	if w != nil {
+		w.watcher.Close() //nolint:errcheck // nothing was written
+	}
+}
+
+// covers reports whether the directories of a tree are those that are watched.
+func (w *watching) covers(t *tree) bool {
+	return w != nil && !w.lost && slices.EqualFunc(w.dirs, t.dirs, func(a, b found) bool {
+		return a.path == b.path && os.SameFile(a.info, b.info)
+	})
 }
 
 // concerns says whether a change of name may change the manifests. The target of a link to a single file may be
 // anything beside it.
 func (w *watching) concerns(name string) bool {
-	return w.file || name == w.root || strings.HasPrefix(name, w.root+string(filepath.Separator))
+	file := len(w.dirs) == 0
+	return file || w.paths[name] || strings.HasPrefix(name, w.root+string(filepath.Separator))
 }
 
 // wait returns once something has changed and then nothing more for a while, or ctx has ended.
@@ -117,11 +150,13 @@ func (w *watching) wait(ctx context.Context) {
 			if !w.concerns(event.Name) {
 				continue
 			}
+			w.lost = w.lost || w.paths[event.Name] && event.Has(fsnotify.Remove|fsnotify.Rename)
 			settled = time.After(quiet)
 			if late == nil {
 				late = time.After(patience)
 			}
 		case <-w.watcher.Errors: //nolint:errcheck // the queue ran over and changes are lost: time to read, as after a change
+			w.lost = true
 			return
 		case <-settled:
 			return

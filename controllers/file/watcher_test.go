@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/penstock/penstock/api/v1alpha1"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // reading is one call of Apply.
@@ -154,6 +155,45 @@ func TestWatcherFollowsAConfigMapVolume(t *testing.T) {
 	await(t, readings, "b", "sub-b")
 	publish("3", "c")
 	await(t, readings, "c", "sub-c")
+}
+
+// A file system may give a new directory the number of one that was removed.
+func TestWatcherFollowsADirectoryMadeAnew(t *testing.T) {
+	dir := writeTree(t, map[string]string{"a.yaml": routeNamed("a"), "x/b.yaml": routeNamed("b")})
+	readings := follow(t, dir)
+	await(t, readings, "a", "b")
+	if err := os.RemoveAll(filepath.Join(dir, "x")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "x", "c.yaml"), routeNamed("c"))
+	await(t, readings, "a", "c")
+	write(t, filepath.Join(dir, "x", "d.yaml"), routeNamed("d"))
+	await(t, readings, "a", "c", "d")
+}
+
+func TestOnlyDirectoriesAreWatchedAnew(t *testing.T) {
+	dir := writeTree(t, map[string]string{"a.yaml": routeNamed("a"), "x/b.yaml": routeNamed("b")})
+	w, err := watch(dir, walk(dir, new(yield.Turns)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	write(t, filepath.Join(dir, "a.yaml"), routeNamed("c"))
+	write(t, filepath.Join(dir, "x", "d.yaml"), routeNamed("d"))
+	if !w.covers(walk(dir, new(yield.Turns))) {
+		t.Error("after changes of files the watch does not do any more")
+	}
+	rename(t, filepath.Join(dir, "x"), filepath.Join(dir, "y"))
+	if w.covers(walk(dir, new(yield.Turns))) {
+		t.Error("the watch is said to do for a directory under another name")
+	}
+	write(t, filepath.Join(dir, "x", "b.yaml"), routeNamed("b"))
+	if err := os.RemoveAll(filepath.Join(dir, "y")); err != nil {
+		t.Fatal(err)
+	}
+	if w.covers(walk(dir, new(yield.Turns))) {
+		t.Error("the watch is said to do for another directory of the same name")
+	}
 }
 
 func TestWatcherFollowsASingleFile(t *testing.T) {
