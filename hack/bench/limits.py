@@ -141,32 +141,37 @@ def hot(o: argparse.Namespace) -> None:
 
 
 def shared(o: argparse.Namespace) -> None:
-    """What is counted begins once the burst is spent, so that in a long time both algorithms admit the rate."""
+    """What is counted begins once the burst is spent, so that in a long time both algorithms admit the rate. A window admits its limit in bursts,
+    of which a time holds more or less: a process that has the limit for itself is asked for as much at the same time, for comparison."""
     secret = peers.OUT / "limits-secret"
     secret.write_text("0123456789abcdef0123456789abcdef\n")
     addresses = [f"127.0.0.1:{MESH + i}" for i in range(3)]
     rate = 100  # a second
     for algorithm in ("TokenBucket", "SlidingWindow"):
-        limit = f"requests: {10 * rate}, period: 10s, algorithm: {algorithm}, scope: Cluster"
+        limit = f"requests: {10 * rate}, period: 10s, algorithm: {algorithm}, scope: "
         with contextlib.ExitStack() as stack:
-            targets = [gateway(i, limit, f"--rate-limit-peers-bind={bind}", f"--rate-limit-peers={','.join(addresses)}",
+            sharing = [gateway(i, limit + "Cluster", f"--rate-limit-peers-bind={bind}", f"--rate-limit-peers={','.join(addresses)}",
                                f"--rate-limit-peers-secret-file={secret}") for i, bind in enumerate(addresses)]
-            for p in targets:
+            single = gateway(3, limit + "Replica")
+            for p in (*sharing, single):
                 stack.enter_context(lab.started(p))
-            for p in targets:
+            for p in sharing:
                 await_metric(p, "gateway_rate_limit_peers", 2)
-            ask(targets, 334, 10)
-            admitted = ask(targets, 334, o.window)
-            ask(targets[:1], 1000, 3)
-            alone = ask(targets[:1], 1000, o.window)
-        print(f"{algorithm}: asked of all alike {100 * admitted / rate / o.window:.1f} % of the limit in {o.window} s; "
-              f"from 3 s after all came to one, {100 * alone / rate / o.window:.1f} %")
+            alike = [*((p, 334) for p in sharing), (single, 1002)]
+            shifted = [(sharing[0], 1000), (single, 1000)]
+            ask(alike, 10)
+            stages = {"asked of all alike": ask(alike, o.window)}
+            ask(shifted, 3)
+            stages["from 3 s after all came to one"] = ask(shifted, o.window)
+        for stage, (*admitted, by_single) in stages.items():
+            print(f"{algorithm}: {stage}, {100 * sum(admitted) / rate / o.window:.1f} % of the limit in {o.window} s, "
+                  f"{100 * sum(admitted) / by_single:.1f} % of what one process alone admits ({by_single})")
 
 
-def ask(targets: list[peers.Peer], rate: int, seconds: int) -> int:
+def ask(asked: list[tuple[peers.Peer, int]], seconds: int) -> list[int]:
     """How many of so many requests a second to each are admitted."""
-    loads = [lab.start_load(p, "-c", 10, "-t", seconds, "-r", rate, "-s", backends=p is targets[0]) for p in targets]
-    return sum(row["answered"] - row["errors"] for row in map(lab.answer, loads))
+    loads = [lab.start_load(p, "-c", 10, "-t", seconds, "-r", rate, "-s", backends=i == 0) for i, (p, rate) in enumerate(asked)]
+    return [row["answered"] - row["errors"] for row in map(lab.answer, loads)]
 
 
 def faults(o: argparse.Namespace) -> None:
