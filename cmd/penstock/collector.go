@@ -86,8 +86,12 @@ func (c *collector) look(now time.Time, u usage) {
 	busy := max(u.ran-c.then.ran, leastBusy*processors(now.Sub(c.at)))
 	if n == 0 {
 		// Collections that cost much are meant to be rare: where there is something to do, another may be due only now.
-		if now.Sub(c.at) >= c.calm && (now.Sub(c.quiet) >= c.calm || c.each/busy < gcShare/2) {
-			c.rest()
+		switch quiet := now.Sub(c.quiet) >= c.calm; {
+		case now.Sub(c.at) < c.calm:
+		case quiet:
+			c.rest(debug.FreeOSMemory)
+		case c.each/busy < gcShare/2:
+			c.rest(runtime.GC)
 		}
 		return
 	}
@@ -99,14 +103,15 @@ func (c *collector) look(now time.Time, u usage) {
 	}
 }
 
-// rest makes memory count again, and collects what has come together, which else stayed until somebody allocates something.
-func (c *collector) rest() {
+// rest makes memory count again, and collects what has come together, which else stayed until somebody allocates something. While there
+// is nothing to do it may also go back to the system at once, which takes milliseconds and else, bit by bit, minutes.
+func (c *collector) rest(collect func()) {
 	if c.percent == gcPercent {
 		return
 	}
 	c.percent = gcPercent
 	debug.SetGCPercent(gcPercent)
-	runtime.GC()
+	collect()
 	c.at, c.then = time.Now(), readUsage()
 }
 

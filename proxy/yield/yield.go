@@ -11,8 +11,9 @@ import (
 const (
 	// turn is how long work goes on before it rests: about what it adds to the latency of requests.
 	turn = 200 * time.Microsecond
-	// longestRest bounds a rest, so that work goes on, at a sixth of a processor, where requests never leave one idle.
-	longestRest = time.Millisecond
+	// longestRest bounds a rest, in turns as long as the one before, so that work goes on, at a sixth of a processor, where requests
+	// never leave one idle. Who came in a step that lasted long is served before the next one.
+	longestRest = 5
 	// little is how soon a ring is heard where next to nothing else was ready. What it lets run first may have more to do as soon as
 	// others have answered: work that went on then would leave requests that come meanwhile with half of the processor, so that they
 	// pile up.
@@ -32,7 +33,7 @@ func (t *Turns) Next() {
 	case t.began.IsZero():
 		t.began = now
 	case now.Sub(t.began) >= turn:
-		rest()
+		rest(longestRest * now.Sub(t.began))
 		t.began = time.Now()
 	}
 }
@@ -40,14 +41,14 @@ func (t *Turns) Next() {
 // bells are those that nobody rings now.
 var bells = sync.Pool{New: func() any { return new(Bell) }}
 
-// rest returns once little is left to do for others, or after the longest rest.
-func rest() {
+// rest returns once little is left to do for others, or after the longest time.
+func rest(longest time.Duration) {
 	b := bells.Get().(*Bell)
 	defer bells.Put(b)
-	for rang, end := time.Now(), time.Now().Add(longestRest); rang.Before(end); {
+	for rang, end := time.Now(), time.Now().Add(longest); rang.Before(end); {
 		err := b.RingFor(end.Sub(rang))
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			time.Sleep(longestRest) // no bell, for want of descriptors or of Linux
+			time.Sleep(longest) // no bell, for want of descriptors or of Linux
 			return
 		}
 		heard := time.Now()
