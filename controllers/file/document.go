@@ -94,10 +94,10 @@ var noField = (*field.Path)(nil).String()
 
 // decode makes an object of a part of a file, or says why it cannot.
 func (d *document) decode(p part, turns *yield.Turns) {
-	content, err := parse(p.text)
+	content, err := parse(p.text, turns)
 	if err != nil {
 		// Once more with the lines before it, so that the message counts them.
-		_, err = parse(append(bytes.Repeat([]byte("\n"), p.skip), p.text...))
+		_, err = parse(append(bytes.Repeat([]byte("\n"), p.skip), p.text...), turns)
 		d.blame("", strings.ReplaceAll(err.Error(), "\n ", ""))
 		return
 	}
@@ -125,11 +125,12 @@ func (d *document) decode(p part, turns *yield.Turns) {
 }
 
 // parse reads YAML, and JSON with it, into the generic form. A key that comes twice is an error.
-func parse(text []byte) (map[string]any, error) {
+func parse(text []byte, turns *yield.Turns) (map[string]any, error) {
 	converted, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
 		return nil, err
 	}
+	turns.Next()
 	var content map[string]any
 	if err := json.Unmarshal(converted, &content); err != nil {
 		return nil, errors.New("the document is not an object")

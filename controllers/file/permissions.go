@@ -10,6 +10,7 @@ import (
 	strictjson "sigs.k8s.io/json"
 
 	"github.com/penstock/penstock/controllers/translate"
+	"github.com/penstock/penstock/proxy/yield"
 )
 
 // permissionsFile is what a file of host permissions holds.
@@ -35,7 +36,7 @@ func parsePermissions(text []byte) ([]translate.HostPermission, error) {
 	if documents := len(split(text)); documents != 1 {
 		return nil, fmt.Errorf("%d documents, want one", documents)
 	}
-	content, err := parse(text)
+	content, err := parse(text, new(yield.Turns))
 	if err != nil {
 		return nil, err
 	}
