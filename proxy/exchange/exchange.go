@@ -92,6 +92,7 @@ type Exchange struct {
 
 	finishers []Finisher
 	arena     []byte
+	held      []Releaser
 	body      staticBody
 
 	mu        sync.Mutex // guards what follows: Cancel and Expired come from elsewhere
@@ -205,6 +206,11 @@ func (x *Exchange) Reset() {
 	x.Outcome = Outcome{}
 	x.finishers = nil
 	x.arena = x.arena[:0]
+	for i, r := range x.held {
+		r.Release()
+		x.held[i] = nil
+	}
+	x.held = x.held[:0]
 	x.body = staticBody{}
 	// Whoever may cancel it has been told before that it has ended.
 	x.interrupt, x.deadline, x.cancelled = nil, time.Time{}, nil
@@ -226,6 +232,14 @@ func (x *Exchange) Alloc(n int) []byte {
 	x.arena = x.arena[:at+n]
 	return x.arena[at : at+n : at+n]
 }
+
+// Releaser gives memory back.
+type Releaser interface {
+	Release()
+}
+
+// Hold keeps memory in which strings of the exchange lie; it is released by Reset.
+func (x *Exchange) Hold(r Releaser) { x.held = append(x.held, r) }
 
 // Interrupter is something that waits on behalf of an exchange and can be told to stop, from any goroutine.
 type Interrupter interface {

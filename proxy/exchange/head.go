@@ -205,5 +205,8 @@ func (h *Head) bytes(f *field, from, to int32) []byte {
 	return h.raw[from:to]
 }
 
+// Size is how many bytes AppendTo appends at most.
+func (h *Head) Size() int { return len(h.raw) + len(h.added) }
+
 // Len counts the fields, dropped ones included; codecs bound it.
 func (h *Head) Len() int { return len(h.fields) }

@@ -34,6 +34,12 @@ func AppendRequest(dst []byte, r *exchange.Request) []byte {
 	return append(dst, crlf...)
 }
 
+// RequestSize is how many bytes AppendRequest appends, or a few more.
+func RequestSize(r *exchange.Request) int {
+	const fixed = len(" ? HTTP/1.1\r\nHost: \r\nConnection: Upgrade\r\nUpgrade: \r\nContent-Length: 9223372036854775807\r\n\r\n")
+	return fixed + len(r.Method) + len(r.Path) + len(r.Query) + len(r.Authority) + r.Head.Size() + len(r.Upgrade)
+}
+
 // expectsContent names the methods with which even an empty body has its length stated (RFC 9110 §8.6).
 func expectsContent(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch

@@ -15,7 +15,7 @@ const (
 	// accessLogBatch is how many waiting bytes are written at once without further delay. Each write, being a system call that may
 	// wait, rouses the runtime's monitor, which then looks every 20 µs whether a processor hangs in it: with a small batch
 	// that thread took a twelfth of what requests did at half load.
-	accessLogBatch = 256 << 10
+	accessLogBatch = 32 << 10
 	// accessLogDelay is how long a line waits for company.
 	accessLogDelay = 100 * time.Millisecond
 )

@@ -7,19 +7,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock/penstock/proxy/buffer"
 	"github.com/penstock/penstock/proxy/exchange"
 	"github.com/penstock/penstock/proxy/http1"
 	"github.com/penstock/penstock/proxy/live"
 )
 
-// keptOut is the largest buffer of a request's head that an idle connection keeps, in bytes.
-const keptOut = 16 << 10
-
 // conn is a connection to an endpoint, and all that a round trip on it needs, so that a warm one allocates nothing.
 //
 // It is in a pool, or belongs to one exchange: to the goroutine that serves it, until end. Beside that only the pump of a
-// request's body writes to nc, and Interrupt may come from anywhere. An answer is read into memory of the exchange: so a
-// head outlives the connection's loan, and an idle connection holds no buffer for reading.
+// request's body writes to nc, and Interrupt may come from anywhere. An answer is read into memory that the exchange holds: so a
+// head outlives the connection's loan, and an idle connection holds no buffer. Nor does one that waits: requests and answers pass through
+// the same few buffers, which the processor's caches keep, however many exchanges are under way.
 type conn struct {
 	nc        *net.TCPConn
 	upstreams *Upstreams
@@ -35,7 +34,8 @@ type conn struct {
 	patience    patience
 	read, write alarm
 	interrupted atomic.Bool
-	out         []byte // the request's head, and a small body
+	lent        *buffer.Buffer // holds out, until that is sent
+	out         []byte         // the request's head, and a small body
 	pump        pump
 	body        http1.BodyReader
 	message     http1.Message
@@ -45,7 +45,7 @@ type conn struct {
 
 func newConn(nc *net.TCPConn, u *Upstreams, p *pool) *conn {
 	c := &conn{nc: nc, upstreams: u, pool: p}
-	c.socket.open(nc)
+	c.socket.open(c)
 	c.read.set, c.write.set = nc.SetReadDeadline, nc.SetWriteDeadline
 	return c
 }
@@ -65,12 +65,25 @@ func (c *conn) end(whole bool) {
 	sent := c.stopPump(whole)
 	c.x, c.body = nil, http1.BodyReader{}
 	c.endpoint.End()
-	if cap(c.out) > keptOut {
-		c.out = nil
-	}
+	c.dismiss()
 	if !whole || !sent || c.interrupted.Load() || !c.pool.put(c, c.since(), c.upstreams.maxIdle) {
 		c.nc.Close()
 	}
+}
+
+// dismiss gives back the memory of the request's head.
+func (c *conn) dismiss() {
+	if c.lent != nil {
+		c.lent.Release()
+		c.lent, c.out = nil, nil
+	}
+}
+
+// room returns memory for an answer's head and what comes with it. It is the exchange's.
+func (c *conn) room() []byte {
+	b := c.upstreams.buffers.Get(buffer.Small)
+	c.x.Hold(b)
+	return b.Bytes
 }
 
 // since is when the backend was last heard of, and has nothing to do since.

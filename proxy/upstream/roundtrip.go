@@ -12,28 +12,29 @@ import (
 	"github.com/penstock/penstock/proxy/http1"
 )
 
-const (
-	// headRoom is the room that is made for an answer's head and what comes with it, in bytes, before more is made.
-	headRoom = 4 << 10
-	// maxInterim is how many interim answers (1xx) a backend may send ahead of the answer.
-	maxInterim = 16
-)
+// maxInterim is how many interim answers (1xx) a backend may send ahead of the answer.
+const maxInterim = 16
 
 // roundTrip sends the request, with its body if that had to be read first, and fills the answer, whose head was there at the time that
 // it returns. If that fails the connection is of no more use, but has not ended yet.
 func (c *conn) roundTrip(content []byte, streams bool) (heard time.Time, _ *exchange.Error) {
-	c.out = http1.AppendRequest(c.out[:0], &c.x.Request)
-	buf := c.x.Alloc(headRoom)
+	var along []byte // what goes out with the head
+	if len(content) <= smallBody {
+		along = content
+	}
+	r := &c.x.Request
+	c.lent = c.upstreams.buffers.Get(int64(http1.RequestSize(r) + len(along)))
+	c.out = append(http1.AppendRequest(c.lent.Bytes[:0], r), along...)
+	var buf []byte
 	var filled int
 	var err *exchange.Error
 	switch {
 	case streams:
-		filled, err = c.askWhileSending(buf)
-	case len(content) > smallBody:
-		filled, err = c.askAfter(content, buf)
+		buf, filled, err = c.askWhileSending()
+	case len(content) > len(along):
+		buf, filled, err = c.askAfter(content)
 	default:
-		c.out = append(c.out, content...)
-		filled, err = c.ask(buf)
+		buf, filled, err = c.ask()
 	}
 	if err != nil {
 		return heard, err
@@ -50,46 +51,47 @@ func (c *conn) roundTrip(content []byte, streams bool) (heard time.Time, _ *exch
 }
 
 // askWhileSending sends the head, begins to send a body from elsewhere, and reads the first bytes of the answer.
-func (c *conn) askWhileSending(p []byte) (int, *exchange.Error) {
+func (c *conn) askWhileSending() (buf []byte, filled int, _ *exchange.Error) {
 	if err := c.sendRest(0); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	c.startPump()
-	return c.readFirst(p)
+	return c.readFirst()
 }
 
 // askAfter sends head and content one after the other, and reads the first bytes of the answer.
-func (c *conn) askAfter(content, p []byte) (int, *exchange.Error) {
+func (c *conn) askAfter(content []byte) (buf []byte, filled int, _ *exchange.Error) {
 	if err := c.sendRest(0); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if _, err := c.send(content); err != nil {
-		return 0, failure(err, errReset)
+		return nil, 0, failure(err, errReset)
 	}
-	return c.readFirst(p)
+	return c.readFirst()
 }
 
 // ask sends what is in out, which is all, and reads the first bytes of the answer.
-func (c *conn) ask(p []byte) (int, *exchange.Error) {
+func (c *conn) ask() (buf []byte, filled int, _ *exchange.Error) {
 	c.ringRead()
-	c.socket.begin(c.out, p)
+	c.socket.begin()
 	for {
 		err := c.socket.turn()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			if err := c.woken(&c.read); err != nil {
-				return 0, err
+				return nil, 0, err
 			}
-		case c.socket.wrote < len(c.out):
+		case len(c.out) > 0: // not all of it was sent
 			if err := c.sendRest(c.socket.wrote); err != nil {
-				return 0, err
+				return nil, 0, err
 			}
-			return c.readFirst(p)
+			return c.readFirst()
 		case err != nil:
-			return 0, failure(err, errReset)
+			return nil, 0, failure(err, errReset)
 		default:
-			c.drained = c.socket.read < len(p)
-			return c.socket.read, nil
+			buf, filled = c.socket.in, c.socket.read
+			c.drained = filled < len(buf)
+			return buf, filled, nil
 		}
 	}
 }
@@ -99,6 +101,7 @@ func (c *conn) sendRest(sent int) *exchange.Error {
 	n, err := c.send(c.out[sent:])
 	switch {
 	case err == nil:
+		c.dismiss()
 		return nil
 	case sent+n == 0:
 		return failure(err, errUnsent)
@@ -106,12 +109,13 @@ func (c *conn) sendRest(sent int) *exchange.Error {
 	return failure(err, errReset)
 }
 
-func (c *conn) readFirst(p []byte) (int, *exchange.Error) {
-	n, err := c.Read(p)
+func (c *conn) readFirst() (buf []byte, filled int, _ *exchange.Error) {
+	buf = c.room()
+	n, err := c.Read(buf)
 	if err != nil {
-		return 0, failure(err, errReset)
+		return nil, 0, failure(err, errReset)
 	}
-	return n, nil
+	return buf, n, nil
 }
 
 // readHead reads up to the end of the answer's head, of which buf has the first bytes. It returns what was read behind it; the room
@@ -141,7 +145,7 @@ func (c *conn) readHead(buf []byte, filled int) (rest []byte, _ *exchange.Error)
 // readMore reads behind the first filled bytes of buf, which it moves to a larger one if they fill it.
 func (c *conn) readMore(buf []byte, filled int) ([]byte, int, error) {
 	if filled == len(buf) {
-		larger := c.x.Alloc(max(2*filled, headRoom))
+		larger := c.x.Alloc(2 * filled)
 		copy(larger, buf)
 		buf = larger
 	}

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"io"
-	"net"
 	"syscall"
 	"unsafe"
 )
@@ -12,25 +11,27 @@ import (
 // The usual round trip, whose request lies ready, is made in the callback of one RawConn.Read: it writes, waits and reads. The
 // poller loses no change between the two, so there is no read that only finds that the answer is not there yet.
 type socket struct {
+	conn  *conn
 	raw   syscall.RawConn
 	look  func(fd uintptr)      // made once, so that using them does not allocate
 	grab  func(fd uintptr)      // likewise
 	trade func(fd uintptr) bool // likewise
 	quiet bool                  // by look
 
-	// By grab and trade.
-	out, in     []byte
-	asked       bool
-	wrote, read int
-	err         error
+	in   []byte // where grab and trade read
+	read int    // how much was read
+	// By trade.
+	asked bool
+	wrote int
+	err   error
 }
 
-func (s *socket) open(nc *net.TCPConn) {
-	raw, err := nc.SyscallConn()
+func (s *socket) open(c *conn) {
+	raw, err := c.nc.SyscallConn()
 	if err != nil {
 		return // It is closed already, which the first write will tell.
 	}
-	s.raw, s.look, s.grab, s.trade = raw, s.peek, s.readNow, s.inTurn
+	s.conn, s.raw, s.look, s.grab, s.trade = c, raw, s.peek, s.readNow, s.inTurn
 }
 
 // isQuiet reports whether the connection is open and nothing waits to be read. The end of the stream means that the backend
@@ -63,13 +64,13 @@ func (s *socket) readNow(fd uintptr) {
 	s.read, _ = rawIO(syscall.SYS_RECVFROM, fd, s.in) // An error comes again.
 }
 
-// begin prepares a round trip that sends out and reads the first bytes of the answer into in.
-func (s *socket) begin(out, in []byte) {
-	s.out, s.in, s.asked, s.wrote, s.read, s.err = out, in, false, 0, 0, nil
+// begin prepares a round trip that sends what the connection has to send and reads the first bytes of the answer.
+func (s *socket) begin() {
+	s.in, s.asked, s.wrote, s.read, s.err = nil, false, 0, 0, nil
 }
 
-// turn makes the round trip, or goes on with it if the read deadline ended it. Afterwards wrote and read tell how far it came. If less
-// than all was written nothing was read: the rest is to be written by other means, which can wait or tell what is wrong.
+// turn makes the round trip, or goes on with it if the read deadline ended it. If the connection has something to send still, of which
+// so much was written, nothing was read: the rest is to be written by other means, which can wait or tell what is wrong.
 func (s *socket) turn() error {
 	if s.raw == nil {
 		return nil
@@ -84,13 +85,13 @@ func (s *socket) turn() error {
 func (s *socket) inTurn(fd uintptr) (done bool) {
 	if !s.asked {
 		s.asked = true
-		if n, errno := rawIO(syscall.SYS_SENDTO, fd, s.out); errno == 0 {
-			s.wrote = n
-		}
-		return s.wrote < len(s.out)
+		return !s.ask(fd)
 	}
-	if s.wrote < len(s.out) {
+	if len(s.conn.out) > 0 {
 		return true
+	}
+	if s.in == nil {
+		s.in = s.conn.room()
 	}
 	n, errno := rawIO(syscall.SYS_RECVFROM, fd, s.in)
 	switch {
@@ -102,6 +103,20 @@ func (s *socket) inTurn(fd uintptr) (done bool) {
 		s.err = io.EOF
 	}
 	s.read = n
+	return true
+}
+
+// ask writes, and reports whether that was all.
+func (s *socket) ask(fd uintptr) bool {
+	n, errno := rawIO(syscall.SYS_SENDTO, fd, s.conn.out)
+	if errno != 0 {
+		return false
+	}
+	s.wrote = n
+	if n < len(s.conn.out) {
+		return false
+	}
+	s.conn.dismiss()
 	return true
 }
 
