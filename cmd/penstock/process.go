@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,6 +37,9 @@ type process struct {
 	log       *slog.Logger
 	metrics   *prometheus.Registry
 	collector *collector
+	pages     *hugePages
+	settle    sync.Once
+	settled   chan struct{} // closed once the first configuration serves, and its memory is as it stays
 	config    observe.Config
 	accessLog *observe.AccessLog
 	limiter   *limiter
@@ -47,7 +51,7 @@ type process struct {
 
 // newProcess builds a process whose routes may reach outside the cluster if external says so.
 func newProcess(flags dataPlane, external bool) (*process, error) {
-	p := &process{flags: flags, metrics: observe.NewRegistry(version), collector: newCollector()}
+	p := &process{flags: flags, metrics: observe.NewRegistry(version), collector: newCollector(), pages: newHugePages(), settled: make(chan struct{})}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(flags.logLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level: %w", err)
@@ -161,6 +165,7 @@ func (p *process) run(ctx context.Context, listeners []*snapshot.Listener, feed 
 	go p.gateway.Run(serving)
 	go p.limiter.run(serving)
 	go p.collector.run(serving, ready)
+	go p.pages.run(serving, p.settled)
 	failed := make(chan error, 1)
 	go func() { failed <- feed(serving) }()
 	select {
@@ -200,7 +205,16 @@ func (p *process) listenAdmin(ctx context.Context, ready readiness) error {
 		if p.draining.Load() {
 			return false, "draining"
 		}
-		return ready()
+		ok, why := ready()
+		if !ok {
+			return ok, why
+		}
+		select {
+		case <-p.settled:
+			return ok, why
+		default:
+			return false, "the first configuration has been applied just now"
+		}
 	}
 	if err := listenAdmin(ctx, p.log, p.flags.adminAddress, adminServer(p.metrics, alive)); err != nil {
 		return fmt.Errorf("--admin-address: %w", err)
@@ -222,5 +236,9 @@ func (p *process) apply(s *snapshot.Snapshot) []router.Problem {
 	problems := p.gateway.Apply(s)
 	p.config.Applied(s.Version, time.Now())
 	p.log.Info("snapshot applied", "version", s.Version, "routes", s.Routes.Len(), "clusters", s.Clusters.Len())
+	p.settle.Do(func() {
+		p.pages.look() // now, when load balancers send nothing yet
+		close(p.settled)
+	})
 	return problems
 }
