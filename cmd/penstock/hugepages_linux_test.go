@@ -73,7 +73,7 @@ func TestMemoryOfFilesAndStacksIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(file) //nolint:errcheck // the process ends soon
+	defer unix.Munmap(file)
 	if found, err = anonymous(); err != nil || has(address(file)) {
 		t.Errorf("a file's memory is among them (%v)", err)
 	}
