@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -71,13 +72,17 @@ func (h *hugePages) run(ctx context.Context, first <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			h.look()
+			h.look(1)
 		}
 	}
 }
 
-// look backs all memory that is densely used. Each huge page that it makes takes what copying it takes, with what lies there out of reach.
-func (h *hugePages) look() {
+// all is what look may make before there is load.
+const all = math.MaxInt
+
+// look backs memory that is densely used. Each huge page that it makes takes what copying it takes, with what lies there out of reach, so
+// it makes no more than some.
+func (h *hugePages) look(most int) {
 	if h.size == 0 {
 		return
 	}
@@ -90,8 +95,13 @@ func (h *hugePages) look() {
 	for _, m := range mappings {
 		for at := (m.start + h.size - 1) &^ (h.size - 1); at+h.size <= m.end; at += h.size {
 			h.turns.Next()
-			if h.isDense(at) {
-				h.has[at] = had[at] || h.back(at)
+			switch {
+			case !h.isDense(at):
+			case had[at]:
+				h.has[at] = true
+			case most > 0:
+				h.has[at] = h.back(at)
+				most--
 			}
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func TestDenseMemoryIsBackedByHugePages(t *testing.T) {
 	h := newHugePages()
 	if h.size == 0 { // This system has none.
-		if h.look(); len(h.has) > 0 {
+		if h.look(all); len(h.has) > 0 {
 			t.Errorf("tried %d times", len(h.has))
 		}
 		return
@@ -26,7 +26,7 @@ func TestDenseMemoryIsBackedByHugePages(t *testing.T) {
 	touch(p[:3*size+size/2])
 	at := func(i int) uintptr { return address(p[i*size:]) }
 
-	h.look()
+	h.look(all)
 	for i, want := range []bool{true, true, true, false} {
 		if h.has[at(i)] != want {
 			t.Errorf("huge page %d: %v, want %v", i, h.has[at(i)], want)
@@ -40,13 +40,25 @@ func TestDenseMemoryIsBackedByHugePages(t *testing.T) {
 	if err := unix.Madvise(p[size:size+size/2], unix.MADV_DONTNEED); err != nil {
 		t.Fatal(err)
 	}
-	if h.look(); h.has[at(1)] {
+	if h.look(all); h.has[at(1)] {
 		t.Error("a huge page of which half was given back is taken for one")
 	}
 	touch(p[size : 2*size])
-	h.look()
+	h.look(all)
 	if got := backed(t, p); !h.has[at(1)] || got < 3*h.size {
 		t.Errorf("in use again: %v, %d bytes in huge pages", h.has[at(1)], got)
+	}
+
+	// No more at a time than some.
+	touch(p[3*size:])
+	more := region(t, h, 1)
+	touch(more)
+	if h.look(1); h.has[at(3)] && h.has[address(more)] {
+		t.Error("two were made where one may be")
+	}
+	h.look(all)
+	if !h.has[at(3)] || !h.has[address(more)] {
+		t.Error("what was left at one look is not made at the next")
 	}
 }
 

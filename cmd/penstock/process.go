@@ -237,7 +237,7 @@ func (p *process) apply(s *snapshot.Snapshot) []router.Problem {
 	p.config.Applied(s.Version, time.Now())
 	p.log.Info("snapshot applied", "version", s.Version, "routes", s.Routes.Len(), "clusters", s.Clusters.Len())
 	p.settle.Do(func() {
-		p.pages.look() // now, when load balancers send nothing yet
+		p.pages.look(all) // now, when load balancers send nothing yet
 		close(p.settled)
 	})
 	return problems
