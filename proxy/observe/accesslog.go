@@ -12,9 +12,8 @@ import (
 const (
 	// accessLogBuffer bounds the bytes that wait to be written; there are two such buffers.
 	accessLogBuffer = 1 << 20
-	// accessLogBatch is how many waiting bytes are written at once without further delay. Each write, being a system call that may
-	// wait, rouses the runtime's monitor, which then looks every 20 µs whether a processor hangs in it: with a small batch
-	// that thread took a twelfth of what requests did at half load.
+	// accessLogBatch is how many waiting bytes are written at once without further delay: so few that both buffers stay in a processor's
+	// caches. Where the target can't be written to without waiting, each write rouses the runtime's monitor; see prompt.
 	accessLogBatch = 32 << 10
 	// accessLogDelay is how long a line waits for company.
 	accessLogDelay = 100 * time.Millisecond
