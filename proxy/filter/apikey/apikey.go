@@ -56,7 +56,7 @@ func newFilter(c *Config, env filter.Env, decisions *observe.Decisions) (filter.
 }
 
 func (f *apiKey) identify(x *exchange.Exchange, key string) error {
-	name := f.keys.find(key)
+	name := f.keys.find(x, key)
 	if name == "" {
 		return credential.ErrInvalid
 	}

@@ -104,5 +104,5 @@ func (f *basicAuth) look(x *exchange.Exchange, text string) (*user, error) {
 	if !ok {
 		return nil, errCredential
 	}
-	return f.store.check(f.users, name, plain[:n], password)
+	return f.store.check(x, f.users, name, plain[:n], password)
 }

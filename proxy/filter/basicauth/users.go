@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+
+	"github.com/penstock/penstock/proxy/exchange"
 )
 
 // maxPassword bounds name and password together, in bytes.
@@ -71,12 +73,12 @@ func (u *users) add(line string) error {
 	return nil
 }
 
-// digest is that of a name and password, behind the salt.
-func (u *users) digest(credential []byte) [sha256.Size]byte {
-	var b [sha256.Size + maxPassword]byte
-	n := copy(b[:], u.salt[:])
-	n += copy(b[n:], credential)
-	return sha256.Sum256(b[:n])
+// digest is that of a name and password, behind the salt. Both are written to memory of the exchange, since an array of its own would be
+// allocated where the compiler can't see into sha256, as with some profiles.
+func (u *users) digest(x *exchange.Exchange, credential []byte) [sha256.Size]byte {
+	b := x.Alloc(len(u.salt) + len(credential))
+	copy(b[copy(b, u.salt[:]):], credential)
+	return sha256.Sum256(b)
 }
 
 // remembers reports whether a password was found right before.

@@ -43,9 +43,9 @@ var (
 )
 
 // check returns the user of a name and password.
-func (s *Store) check(u *users, name, text, password []byte) (*user, error) {
+func (s *Store) check(x *exchange.Exchange, u *users, name, text, password []byte) (*user, error) {
 	known := u.byName[exchange.String(name)]
-	digest := u.digest(text)
+	digest := u.digest(x, text)
 	if known != nil && known.remembers(&digest) {
 		return known, nil
 	}
