@@ -21,6 +21,13 @@ func crowded(t *testing.T) (*gate, []visit) {
 	return g, inside
 }
 
+// thin leaves a crowded gate until one place is free for whoever is in line.
+func thin(g *gate, inside []visit) {
+	for i := range gateWidth - narrowWidth + 1 {
+		g.leave(&inside[i])
+	}
+}
+
 // lineUp enters once as many as that are in line behind each other.
 func lineUp(g *gate, tardy bool, name string, entered chan<- string) {
 	inLine := func() (n int) {
@@ -50,11 +57,31 @@ func TestWhoLeavesAGateLetsInTheFirstInLine(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		lineUp(g, false, name, entered)
 	}
-	g.leave(&inside[0])
+	thin(g, inside)
 	for _, want := range []string{"a", "b", "c"} { // each leaves when it has entered
 		if got := <-entered; got != want {
 			t.Errorf("%s entered, want %s", got, want)
 		}
+	}
+}
+
+// A line that has begun stays until it is gone, though the gate would have places for those who come.
+func TestWhoComesStandsBehindThoseInLine(t *testing.T) {
+	g, inside := crowded(t)
+	entered := make(chan string)
+	lineUp(g, false, "a", entered)
+	for i := range gateWidth - narrowWidth {
+		g.leave(&inside[i])
+	}
+	lineUp(g, false, "b", entered)
+	g.leave(&inside[gateWidth-narrowWidth])
+	for _, want := range []string{"a", "b"} {
+		if got := <-entered; got != want {
+			t.Errorf("%s entered, want %s", got, want)
+		}
+	}
+	for range gateWidth - narrowWidth { // Now nobody is in line.
+		g.enter(false)
 	}
 }
 
@@ -68,7 +95,7 @@ func TestTheTardyHoldUpNobodyAndAreNotForgotten(t *testing.T) {
 	for range 6 {
 		lineUp(g, false, "prompt", entered)
 	}
-	g.leave(&inside[0])
+	thin(g, inside)
 	var got []string
 	for range 12 {
 		got = append(got, <-entered)
