@@ -26,6 +26,7 @@ from filters import WIDE
 REDIS = 16379
 MESH = 16390  # and the two behind it
 SLOW = 16380  # a way to the same server that can be made slow
+REMEMBERED = 10.5  # for how many seconds a window of ten counts a request
 
 def gateway(number: int, limit: str, *flags: str) -> peers.Peer:
     """A process with one route and, unless it is empty, one limit on it."""
@@ -163,12 +164,25 @@ def shared(o: argparse.Namespace) -> None:
             stages = {"asked of all alike": ask(alike, o.window)}
             ask(shifted, 3)
             stages["from 3 s after all came to one"] = ask(shifted, o.window)
+            follows = [follow(alike, shifted, 12 + 2.1 * i) for i in range(o.shifts)]
         for stage, (*admitted, by_single) in stages.items():
             print(f"{algorithm}: {stage}, {100 * sum(admitted) / rate / o.window:.1f} % of the limit in {o.window} s, "
                   f"{100 * sum(admitted) / by_single:.1f} % of what one process alone admits ({by_single})")
+        for i, (admitted, by_single) in enumerate(follows):
+            print(f"{algorithm}: shift {i + 1}, in the {REMEMBERED} s that end 4 s behind it {100 * admitted / 10 / rate:.1f} % of the limit, "
+                  f"{100 * by_single / 10 / rate:.1f} % by one process alone")
 
 
-def ask(asked: list[tuple[peers.Peer, int]], seconds: int) -> list[int]:
+def follow(alike: list[tuple[peers.Peer, int]], shifted: list[tuple[peers.Peer, int]], before: float) -> list[int]:
+    """What each that is asked after a shift has admitted, along with the others, in the time that a window remembers: asked alike at first, as
+    already for the time before, then three seconds alone, and at last for all that is left. Of a window, the time before says when in its burst
+    the shift comes."""
+    ask(alike, before)
+    stages = [ask(alike, REMEMBERED - 4), ask(shifted, 3), ask([(p, 2000) for p, _ in shifted], 1)]
+    return [sum(sum(admitted[:-1]) for admitted in stages), sum(admitted[-1] for admitted in stages)]
+
+
+def ask(asked: list[tuple[peers.Peer, int]], seconds: float) -> list[int]:
     """How many of so many requests a second to each are admitted."""
     loads = [lab.start_load(p, "-c", 10, "-t", seconds, "-r", rate, "-s", backends=i == 0) for i, (p, rate) in enumerate(asked)]
     return [row["answered"] - row["errors"] for row in map(lab.answer, loads)]
@@ -204,6 +218,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--window", type=int, default=30, help="how long the hot key is asked for, in seconds")
+    parser.add_argument("--shifts", type=int, default=5, help="how often the requests for a hot key come to one process alone")
     o = parser.parse_args()
     lab.prepare()
     {"redis": latency, "hot": hot, "shared": shared, "faults": faults}[o.figure](o)
