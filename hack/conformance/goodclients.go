@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// goodClients is how many clients ask side by side, each goodRate times a second, for goodTime.
+	// goodClients is how many clients ask side by side, each once in a goodPeriod, for goodTime.
 	goodClients = 10
-	goodRate    = 50
+	goodPeriod  = 20 * time.Millisecond
 	goodTime    = 6 * time.Second
 )
 
@@ -24,9 +24,10 @@ func askWell(ctx context.Context) (p99 time.Duration, err error) {
 	var mu sync.Mutex
 	var all []time.Duration
 	var failures []error
-	for range goodClients {
+	began := time.Now()
+	for i := range goodClients {
 		wg.Go(func() {
-			waits, err := askSteadily(ctx, goodRate*int(goodTime/time.Second))
+			waits, err := askSteadily(ctx, began.Add(time.Duration(i)*goodPeriod/goodClients), int(goodTime/goodPeriod))
 			mu.Lock()
 			defer mu.Unlock()
 			all, failures = append(all, waits...), append(failures, err)
@@ -40,19 +41,20 @@ func askWell(ctx context.Context) (p99 time.Duration, err error) {
 	return all[len(all)*99/100], nil
 }
 
-// askSteadily makes that many requests at goodRate and returns how long each took.
-func askSteadily(ctx context.Context, requests int) (waits []time.Duration, err error) {
+// askSteadily makes that many requests, of which the first is due at a time and the others each a goodPeriod later, and returns how long
+// each took. Clients don't ask at the same time, or most of what they wait would be for one another.
+func askSteadily(ctx context.Context, due time.Time, requests int) (waits []time.Duration, err error) {
 	t, err := dial(ctx, gatewayAddr)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
 	request := &http.Request{Method: http.MethodGet}
-	due := time.Now()
-	for range requests {
+	for ; requests > 0; requests-- {
+		asked := due
 		if early := time.Until(due); early > 0 {
 			time.Sleep(early)
-			due = time.Now() // a late timer is not the gateway's fault
+			asked = time.Now() // a late timer is not the gateway's fault
 		}
 		_ = t.conn.SetDeadline(time.Now().Add(10 * time.Second))
 		if _, err := fmt.Fprintf(t.conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", authority); err != nil {
@@ -65,8 +67,8 @@ func askSteadily(ctx context.Context, requests int) (waits []time.Duration, err 
 		if a.status != http.StatusOK {
 			return nil, fmt.Errorf("was answered with %d", a.status)
 		}
-		waits = append(waits, time.Since(due))
-		due = due.Add(time.Second / goodRate)
+		waits = append(waits, time.Since(asked))
+		due = due.Add(goodPeriod)
 	}
 	return waits, nil
 }
