@@ -62,9 +62,6 @@ func slow(ctx context.Context, o options, details *os.File) (line string, err er
 	defer rest()
 	var failures []error
 	for _, s := range sieges {
-		if only := os.Getenv("SIEGE"); only != "" && s.name != only {
-			continue
-		}
 		err := beside(ctx, o, "slow", handler, func() error {
 			ratio, err := s.median(ctx, o, details)
 			line += fmt.Sprintf("%s %.2fx, ", s.name, ratio)

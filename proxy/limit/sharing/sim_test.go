@@ -320,6 +320,15 @@ func TestTheShareFollowsAShift(t *testing.T) {
 	w.checkExcess(0)
 }
 
+func TestAWindowFollowsAShift(t *testing.T) {
+	w := newWorld(t, 1, thousand(limit.SlidingWindow))
+	w.joinAll(3)
+	w.run(40*time.Second, []float64{334, 334, 334})
+	w.run(5*time.Second, []float64{1000, 0, 0})
+	atLeast(t, "in the period that ends five seconds behind the shift", w.admitted(10*time.Second), 900)
+	w.checkExcess(0)
+}
+
 // Within three seconds of a shift the whole limit is with the replica that all ask: if it is then asked for all at once, what counts
 // as used is the limit. A window spends its limit in bursts, so it matters when the shift comes.
 func TestTheWholeLimitFollowsAShift(t *testing.T) {
