@@ -46,7 +46,7 @@ func newCollector() *collector {
 		return nil
 	}
 	debug.SetGCPercent(gcPercent)
-	return &collector{every: time.Second, calm: 3 * time.Second, percent: gcPercent}
+	return &collector{every: time.Second, calm: 10 * time.Second, percent: gcPercent}
 }
 
 // run looks until ctx ends. As long as ready says no, memory counts: the first configuration makes much garbage, once.

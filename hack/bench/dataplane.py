@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     f = figure(cost, 10, rounds=1)
     f.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")
     f.add_argument("targets", nargs="*", default=["penstock", "nginx", "penstock-tls", "nginx-tls"], metavar="target")
-    f = figure(idle, 10, rounds=1)
+    f = figure(idle, 20, rounds=1)
     f.set_defaults(connections=10_000)
     f.add_argument("--tls-connections", type=int, default=5_000, help="the same with TLS (default 5000)")
     f = figure(quota, 20, rounds=3)

@@ -22,6 +22,7 @@ type body struct {
 	message  http1.Message
 	count    int64 // bytes of content
 	pace     pace
+	whole    bool // pieces are not wanted
 	done     atomic.Bool
 
 	interim    sync.Mutex // guards what follows, and that no 100 is written into an answer
@@ -41,6 +42,7 @@ const (
 var (
 	_ io.Reader            = (*body)(nil)
 	_ exchange.Interrupter = (*body)(nil)
+	_ exchange.FullReader  = (*body)(nil)
 )
 
 // errStopped is what waits for the client give after an abort, and reads of a body after an Interrupt.
@@ -78,6 +80,13 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, err
 	}
 	return n, b.failure(err)
+}
+
+// ReadFull reads all of p.
+func (b *body) ReadFull(p []byte) (int, error) {
+	b.whole = true
+	defer func() { b.whole = false }()
+	return io.ReadFull(b, p)
 }
 
 // isTooLarge reports whether more has come than the route allows, which of a body in chunks only its bytes tell.
@@ -170,8 +179,17 @@ type source conn
 func (s *source) Read(p []byte) (int, error) {
 	c := (*conn)(s)
 	b, began := &c.body, c.engine.clock.Load()
-	n, err := c.receive(p, began+int64(b.pace.allowance(b.patience, &c.engine.options.Timeouts)))
+	deadline := began + int64(b.pace.allowance(b.patience, &c.engine.options.Timeouts))
+	receive := c.receive
+	// How much of a chunked body is still to come nobody knows. The first piece is mostly all.
+	if b.whole && b.message.Length > 0 && b.count > 0 && c.socket.takesTurns() {
+		receive = c.gather
+	}
+	n, err := receive(p, deadline)
 	b.pace.waited += time.Duration(c.engine.clock.Load() - began)
 	b.pace.bytes += int64(n)
+	if n > 0 && isTimeout(err) && b.pace.left(&c.engine.options.Timeouts) > 0 {
+		err = nil
+	}
 	return n, err
 }

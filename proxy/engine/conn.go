@@ -260,7 +260,7 @@ func (c *conn) deadline(patience time.Duration) int64 { return c.engine.clock.Lo
 // receive reads what the client sends until then.
 func (c *conn) receive(p []byte, deadline int64) (int, error) {
 	c.read.arm(deadline)
-	if c.stopped.Load() { // As in awaitReadable.
+	if c.stopped.Load() { // Whoever stops says so and then looks for an armed timer.
 		c.read.disarm()
 		return 0, errStopped
 	}

@@ -14,6 +14,11 @@ func (p *pace) allowance(patience time.Duration, t *Timeouts) time.Duration {
 	if p.free {
 		return patience
 	}
+	return max(1, min(patience, p.left(t)))
+}
+
+// left is how long may still be waited at all.
+func (p *pace) left(t *Timeouts) time.Duration {
 	earned := time.Duration(float64(p.bytes) / float64(t.MinRate) * float64(time.Second))
-	return max(1, min(patience, t.Grace+earned-p.waited))
+	return t.Grace + earned - p.waited
 }

@@ -55,9 +55,11 @@ func newSocket(c net.Conn) *socket {
 func (s *socket) takesTurns() bool { return s != nil && s.plain }
 
 // read reads in a turn, without waiting. It returns false if the client has ended its side or reset the connection.
-func (s *socket) read(p []byte) (n int, ok bool) {
+func (s *socket) read(p []byte) (n int, ok bool) { return receive(uintptr(s.fd), p) }
+
+func receive(fd uintptr, p []byte) (n int, ok bool) {
 	for {
-		r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+		r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:

@@ -28,3 +28,5 @@ func (*socket) reset() {}
 func (*socket) closed() bool { return false }
 
 func (*socket) empty() bool { return true }
+
+func (c *conn) gather(p []byte, deadline int64) (int, error) { return c.receive(p, deadline) }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/penstock/penstock/proxy/exchange"
 )
@@ -48,6 +49,13 @@ func TestASweepLooksAtEachConnection(t *testing.T) {
 				t.Fatalf("connection %d of %d was left out", i, n)
 			}
 		}
+	}
+}
+
+func TestASweepNeedsOneCacheLineOfAConnection(t *testing.T) {
+	var c conn
+	if end := unsafe.Offsetof(c.watch) + unsafe.Offsetof(c.look) + unsafe.Sizeof(c.look); end > 64 {
+		t.Errorf("what the sweeper asks of each connection ends at byte %d", end)
 	}
 }
 

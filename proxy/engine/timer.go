@@ -18,6 +18,8 @@ const (
 
 func (t *timer) arm(at int64) { t.at.Store(at) }
 
+func (t *timer) armed() bool { return t.at.Load() > 0 }
+
 // disarm reports whether the timer had not fired.
 func (t *timer) disarm() bool { return t.at.Swap(disarmed) != fired }
 

@@ -21,25 +21,29 @@ const (
 )
 
 // watch is what the sweeper and others than the connection's goroutine may see and do of a connection.
+//
+// The sweeper comes by often, and most of the connections that it asks have left the processor's caches: all that it asks of one at which
+// nothing is due lies in the first 64 bytes.
 type watch struct {
 	net    net.Conn
 	socket *socket // nil where the platform or the kind of connection has none
 
 	// read and write end waits for the client.
 	read, write timer
-	// moves ends an exchange in which no byte has moved for still, in ns. Still is 0 for no limit.
+	// moves ends an exchange in which no byte has moved for still.
 	moves timer
+	// look is when the sweeper next looks at the exchange, in coarse time; 0 if it need not.
+	look atomic.Int64
+
+	// still is in ns; 0 for no limit.
 	still atomic.Int64
 	// stopped is set when nothing must be read, until the phase ends; aborted when nothing must be written, for good.
 	stopped, aborted atomic.Bool
-	// look is when the sweeper next looks at the exchange, in coarse time; 0 without one.
-	look atomic.Int64
 
 	mu       sync.Mutex // guards what follows, and that the socket's deadlines agree with the timers
 	phase    phase
 	exchange *exchange.Exchange // nil as soon as it may be reset
 	begun    int64
-	peek     int64 // when to see whether the client is still there
 }
 
 // past is a deadline that is over.
@@ -48,7 +52,7 @@ var past = time.Unix(1, 0)
 // begin shows the exchange to the sweeper.
 func (w *watch) begin(x *exchange.Exchange, now int64) {
 	w.mu.Lock()
-	w.exchange, w.phase, w.begun, w.peek = x, serving, now, 0
+	w.exchange, w.phase, w.begun = x, serving, now
 	w.mu.Unlock()
 	w.look.Store(now + int64(lookAfter))
 }
@@ -78,10 +82,10 @@ func (w *watch) cancelled() *exchange.Error {
 
 // end hides the exchange from the sweeper, so that it can be reset.
 func (w *watch) end() {
-	w.look.Store(0)
 	w.still.Store(0)
 	w.moves.disarm()
 	w.mu.Lock()
+	w.look.Store(0)
 	w.exchange, w.phase = nil, between
 	w.stopped.Store(w.aborted.Load())
 	w.mu.Unlock()
@@ -91,7 +95,7 @@ func (w *watch) end() {
 func (w *watch) sweep(clock int64, wall time.Time) {
 	w.expire(&w.read, clock, w.net.SetReadDeadline)
 	w.expire(&w.write, clock, w.net.SetWriteDeadline)
-	if look := w.look.Load(); look == 0 || look > clock {
+	if look := w.look.Load(); (look == 0 || look > clock) && !w.moves.due(clock) {
 		return
 	}
 	w.mu.Lock()
@@ -100,10 +104,13 @@ func (w *watch) sweep(clock int64, wall time.Time) {
 		w.lookIdle()
 		return
 	}
+	w.look.Store(0)
 	if w.exchange.Cancelled() != nil {
 		return
 	}
-	if cause := w.verdict(clock, wall); cause != nil {
+	cause, look := w.verdict(clock, wall)
+	w.look.Store(look)
+	if cause != nil {
 		w.abortLocked(cause)
 	}
 }
@@ -130,25 +137,31 @@ func (w *watch) expire(t *timer, clock int64, setDeadline func(time.Time) error)
 	}
 }
 
-// verdict says why the exchange must end, or nil.
-func (w *watch) verdict(clock int64, wall time.Time) *exchange.Error {
+// verdict says why the exchange must end, or when to look again; 0 for not at all.
+func (w *watch) verdict(clock int64, wall time.Time) (cause *exchange.Error, look int64) {
+	left, limited := w.exchange.Left(wall)
 	switch {
 	case w.moves.fire(clock):
-		return errIdle
+		return errIdle, 0
 	case w.phase == tunnelling:
 		// Its deadline was for the handshake, and both directions are being read.
-		return nil
-	case w.exchange.Expired(wall):
-		return errTimeout
-	case clock >= w.peek && w.socket.closed():
-		return errClientClosed
+		return nil, 0
+	case limited && left < 0:
+		return errTimeout, 0
+	case !w.waits() && w.socket.closed():
+		return errClientClosed, 0
 	}
-	if clock >= w.peek {
-		// The longer it has waited, the less often it is asked: one call into the kernel each.
-		w.peek = clock + min((clock-w.begun)/4, int64(maxPeek))
+	// The longer it has lasted, the less often it is looked at: one call into the kernel each.
+	look = clock + min((clock-w.begun)/4, int64(maxPeek))
+	if limited {
+		look = min(look, clock+int64(left))
 	}
-	return nil
+	return nil, look
 }
+
+// waits reports whether somebody waits for the client, and so learns without being told if it leaves. Who waits to write does not see that a
+// client has only ended its side; that client still reads.
+func (w *watch) waits() bool { return w.read.armed() || w.write.armed() }
 
 // abort cancels the exchange, if there is one, and wakes whoever waits for the client. While the handler has the
 // exchange, it may still answer why.

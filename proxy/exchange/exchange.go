@@ -95,7 +95,7 @@ type Exchange struct {
 	held      []Releaser
 	body      staticBody
 
-	mu        sync.Mutex // guards what follows: Cancel and Expired come from elsewhere
+	mu        sync.Mutex // guards what follows: Cancel and Left come from elsewhere
 	deadline  time.Time
 	interrupt Interrupter
 	cancelled *Error
@@ -262,7 +262,8 @@ func (x *Exchange) ClearInterrupt() {
 	x.interrupt = nil
 }
 
-// SetDeadline sets when the exchange must have ended; the zero time means never. The engine cancels it then.
+// SetDeadline sets when the exchange must have ended; the zero time means never. The engine cancels it then. If it is set later than some
+// 50 ms behind the exchange's begin, that may be up to a second too late.
 func (x *Exchange) SetDeadline(t time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -275,11 +276,12 @@ func (x *Exchange) Deadline() time.Time {
 	return x.deadline
 }
 
-// Expired reports whether the deadline is before now. It is safe for concurrent use.
-func (x *Exchange) Expired(now time.Time) bool {
+// Left is how much time is left until the deadline, less than 0 if it has passed; limited is false if there is none. It is safe for
+// concurrent use.
+func (x *Exchange) Left(now time.Time) (left time.Duration, limited bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return !x.deadline.IsZero() && x.deadline.Before(now)
+	return x.deadline.Sub(now), !x.deadline.IsZero()
 }
 
 // Cancel ends the exchange early, because the client left or time is up. It is safe for concurrent use; the first cause stays.

@@ -99,17 +99,20 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func TestExpired(t *testing.T) {
+func TestLeft(t *testing.T) {
 	now := time.Now()
 	x := new(Exchange)
-	if x.Expired(now) {
-		t.Error("expired without a deadline")
+	if _, limited := x.Left(now); limited {
+		t.Error("limited without a deadline")
 	}
-	x.SetDeadline(now)
-	if x.Expired(now) || !x.Expired(now.Add(1)) {
-		t.Error("the deadline is not what counts")
+	x.SetDeadline(now.Add(3))
+	for _, later := range []time.Duration{0, 3, 5} {
+		if left, limited := x.Left(now.Add(later)); !limited || left != 3-later {
+			t.Errorf("%d ns later: %d ns are left, limited %t", later, left, limited)
+		}
 	}
-	if x.Reset(); x.Expired(now.Add(1)) || !x.Deadline().IsZero() {
+	x.Reset()
+	if _, limited := x.Left(now); limited || !x.Deadline().IsZero() {
 		t.Error("the deadline outlives the exchange")
 	}
 }

@@ -42,6 +42,21 @@ var ErrBodyTooLarge = &Error{Status: 413, Code: "request.body_too_large", Source
 // The body won't come (RFC 9110 §10.1.1), but nothing is wrong with the client or the answer.
 var ErrUninvited = errors.New("the client was not asked for its body before the answer began")
 
+// FullReader is implemented by request bodies that can wait for more than a piece.
+type FullReader interface {
+	// ReadFull is io.ReadFull.
+	ReadFull(p []byte) (int, error)
+}
+
+// ReadFull is io.ReadFull. Whoever wants a body as a whole reads it so: a client that sends it piece by piece then costs next to nothing
+// until all is there.
+func ReadFull(body io.Reader, p []byte) (int, error) {
+	if b, ok := body.(FullReader); ok {
+		return b.ReadFull(p)
+	}
+	return io.ReadFull(body, p)
+}
+
 // reset is field by field: the compiler would make a whole Request elsewhere and copy it.
 func (r *Request) reset() {
 	r.Method, r.Target, r.Scheme, r.Authority, r.Host, r.Path, r.Query, r.HasQuery = "", "", "", "", "", "", "", false

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"io"
 	"net/http"
 	"time"
 
@@ -151,7 +150,7 @@ func (t *trip) takeBody() *exchange.Error {
 	if t.streams = int64(len(t.content)) != r.ContentLength; t.streams {
 		return nil
 	}
-	if _, err := io.ReadFull(r.Body, t.content); err != nil {
+	if _, err := exchange.ReadFull(r.Body, t.content); err != nil {
 		if cancelled := t.x.Cancelled(); cancelled != nil {
 			return cancelled
 		}

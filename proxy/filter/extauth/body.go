@@ -26,7 +26,7 @@ func (f *extAuth) content(x *exchange.Exchange) ([]byte, error) {
 		size = q.ContentLength
 	}
 	b := x.Alloc(int(size))
-	n, err := io.ReadFull(q.Body, b)
+	n, err := exchange.ReadFull(q.Body, b)
 	switch {
 	case err == nil && q.ContentLength < 0:
 		return nil, errBodyTooLarge

@@ -115,7 +115,7 @@ func readAll(q *exchange.Request) ([]byte, error) {
 		return nil, nil
 	}
 	content := make([]byte, q.ContentLength)
-	_, err := io.ReadFull(q.Body, content)
+	_, err := exchange.ReadFull(q.Body, content)
 	return content, err
 }
 
