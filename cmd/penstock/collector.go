@@ -85,12 +85,12 @@ func (c *collector) look(now time.Time, u usage) {
 	n, spent := u.cycles-c.then.cycles, u.collecting-c.then.collecting
 	busy := max(u.ran-c.then.ran, leastBusy*processors(now.Sub(c.at)))
 	if n == 0 {
-		// Collections that cost much are meant to be rare: where there is something to do, another may be due only now.
-		switch quiet := now.Sub(c.quiet) >= c.calm; {
+		switch quiet := now.Sub(c.quiet); {
 		case now.Sub(c.at) < c.calm:
-		case quiet:
+		case quiet >= c.calm:
 			c.rest(debug.FreeOSMemory)
-		case c.each/busy < gcShare/2:
+		// Collections that cost much are meant to be rare: where there is something to do, another may be due only now.
+		case quiet == 0 && c.each/busy < gcShare/2:
 			c.rest(runtime.GC)
 		}
 		return

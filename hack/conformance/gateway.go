@@ -47,8 +47,9 @@ func startGateway(ctx context.Context, o options, name string, flags []string) (
 	}
 	g := &gateway{log: log, ended: make(chan struct{})}
 	_, port, _ := net.SplitHostPort(gatewayAddr)
-	where := []string{"standalone", "-f", dir, "--http-port", port, "--https-port", securePort, "--admin-address", adminAddr, "--debug-address", ""}
-	g.cmd = exec.CommandContext(ctx, o.binary, slices.Concat(where, []string{"--drain-delay", "0s", "--drain-timeout", "1s"}, flags)...)
+	// It is scheduled as any process is, however this one is.
+	where := []string{"--other", "0", o.binary, "standalone", "-f", dir, "--http-port", port, "--https-port", securePort, "--admin-address", adminAddr, "--debug-address", ""}
+	g.cmd = exec.CommandContext(ctx, "chrt", slices.Concat(where, []string{"--drain-delay", "0s", "--drain-timeout", "1s"}, flags)...)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	if err := g.cmd.Start(); err != nil {
 		return nil, err
