@@ -22,14 +22,15 @@ type conn struct {
 	index  int   // in the engine's list
 	used   bool  // it has had a request
 
-	in     *buffer.Buffer     // heads, and what comes behind them; nil while nothing has been read
-	have   int                // bytes in it
-	first  [1]byte            // where the wait for a request's first byte reads, if it takes no turns
-	x      *exchange.Exchange // of the request whose head is being read; nil before its first byte
-	headBy int64              // when that head must be complete, in coarse time; 0 before its first byte
-	head   head               // of x, once it has been read
-	turn   turn
-	body   body
+	in      *buffer.Buffer     // heads, and what comes behind them; nil while nothing has been read
+	have    int                // bytes in it
+	first   [1]byte            // where the wait for a request's first byte reads, if it takes no turns
+	x       *exchange.Exchange // of the request whose head is being read; nil before its first byte
+	headBy  int64              // when that head must be complete, in coarse time; 0 before its first byte
+	partial int64              // since when some of it is there, and is not all
+	head    head               // of x, once it has been read
+	turn    turn
+	body    body
 	// sending is the pace at which the client accepts the present answer.
 	sending pace
 }
@@ -187,7 +188,7 @@ func (c *conn) settle() fate {
 func (c *conn) dismiss() {
 	c.x.Reset()
 	c.engine.exchanges.Put(c.x)
-	c.x, c.headBy = nil, 0
+	c.x, c.headBy, c.partial = nil, 0, 0
 }
 
 // advance makes what was read behind the request the beginning of the next one, if there may be one.
@@ -221,20 +222,33 @@ func (c *conn) pause() (deadline int64, ok bool) {
 	if c.headBy == 0 && c.have > 0 {
 		c.headBy = c.deadline(c.engine.options.Timeouts.Head)
 	}
+	now := c.engine.clock.Load()
 	if c.headBy != 0 {
+		if c.heading() {
+			if c.partial == 0 {
+				c.partial = now
+			}
+			c.enterHead(now, c.partial)
+		}
 		return c.headBy, true
 	}
-	c.enterIdle(c.engine.clock.Load())
+	c.enterIdle(now)
 	// Drain first says that it drains, and then looks for idle connections.
 	return c.deadline(c.engine.options.Timeouts.KeepAlive), !c.engine.draining.Load()
 }
 
 // resume ends a wait.
 func (c *conn) resume() {
-	if c.headBy == 0 {
+	switch {
+	case c.headBy == 0:
 		c.leaveIdle()
+	case c.heading():
+		c.leaveHead()
 	}
 }
+
+// heading reports whether a wait is for the rest of a head, on a socket that can be told to be silent about pieces.
+func (c *conn) heading() bool { return c.have > 0 && c.socket.takesTurns() }
 
 // enterGate waits until it is this connection's turn to do something about what has arrived.
 func (c *conn) enterGate() { c.visit = c.gate.enter(c.x != nil) }

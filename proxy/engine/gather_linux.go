@@ -2,8 +2,6 @@ package engine
 
 import (
 	"io"
-
-	"golang.org/x/sys/unix"
 )
 
 // gather reads what the client sends until p is full. The kernel does not wake it before (SO_RCVLOWAT), so that pieces that come now and then
@@ -41,7 +39,7 @@ func (g *gathering) await(fd uintptr) (done bool) {
 		g.finish(fd)
 		return true
 	}
-	g.tell(fd, len(g.into)-g.have)
+	setLowWater(fd, len(g.into)-g.have)
 	g.lowered = true
 	return false
 }
@@ -50,7 +48,7 @@ func (g *gathering) await(fd uintptr) (done bool) {
 func (g *gathering) finish(fd uintptr) {
 	g.take(fd)
 	if g.lowered {
-		g.tell(fd, 1)
+		setLowWater(fd, 1)
 	}
 }
 
@@ -64,10 +62,4 @@ func (g *gathering) take(fd uintptr) {
 		g.have += n
 		g.ended = !ok
 	}
-}
-
-// tell sets how many bytes must be there before the poller is told, if not the end. What is there already, it is told of at once. Where that
-// fails it is told of each piece.
-func (*gathering) tell(fd uintptr, bytes int) {
-	_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes)
 }

@@ -157,6 +157,43 @@ func TestAnEngineThatClosesCutsAWholeBodyOff(t *testing.T) {
 	f.awaitEmpty()
 }
 
+func TestPiecesOfASlowHeadAreNotWokenFor(t *testing.T) {
+	f := handle(t, echo)
+	c := f.dial()
+	for _, pieces := range [][]string{{"GET / HT", "TP/1.1\r\n", "Host: x\r\n", "\r\n"}, {"G", "ET / HTTP/1.1\r\nHost: x\r\n\r\n" + get}} {
+		for _, piece := range pieces[:len(pieces)-1] {
+			c.send(piece)
+			f.awaitLow(muchOfAHead)
+		}
+		c.send(pieces[len(pieces)-1])
+		c.expect("GET", want{200, "GET / ", false})
+		f.awaitLow(1)
+	}
+	c.expect("GET", want{200, "GET / ", false})
+	early := f.engine.clock.Load()
+	c.send("GET /")
+	f.awaitLow(muchOfAHead)
+	if waited := f.engine.clock.Load() - early; waited < int64(slowHead-2*sweepEvery) {
+		t.Errorf("the head was slow after %v", time.Duration(waited))
+	}
+	c.send(strings.Repeat("x", muchOfAHead) + " HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.expect("GET", want{200, "GET /" + strings.Repeat("x", muchOfAHead) + " ", false})
+}
+
+func TestASlowHeadEndsInTime(t *testing.T) {
+	f := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Head: 2 * time.Second}})
+	late, gone := f.dial(), f.dial()
+	for _, c := range []*client{late, gone} {
+		c.send("GET / HTTP/1.1\r\n")
+	}
+	f.awaitLow(muchOfAHead)
+	gone.Close()
+	late.expect("GET", want{408, "request.head_timeout", true})
+	late.ended()
+	late.Close()
+	f.awaitEmpty()
+}
+
 // A chunked body's end is not known before it comes, and is not waited for beyond it.
 func TestAChunkedBodyIsReadAsAWhole(t *testing.T) {
 	f := handle(t, func(x *exchange.Exchange) error {

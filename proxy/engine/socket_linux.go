@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is the TCP connection beneath a client's connection. The connection's goroutine reads and writes; closed and empty are
-// called by others, one at a time.
+// socket is the TCP connection beneath a client's connection. The connection's goroutine reads and writes; closed, empty and tell are
+// called by others too, one at a time.
 type socket struct {
 	tcp   tcpConn
 	raw   syscall.RawConn
@@ -20,6 +20,8 @@ type socket struct {
 	look func(fd uintptr)
 	gone bool // by ask
 	ask  func(fd uintptr)
+	low  int // for set
+	set  func(fd uintptr)
 }
 
 const noDescriptor = -1
@@ -48,6 +50,7 @@ func newSocket(c net.Conn) *socket {
 	s := &socket{tcp: tcp, raw: raw, plain: plain, fd: noDescriptor}
 	s.look = func(fd uintptr) { s.seen = peek(fd) }
 	s.ask = func(fd uintptr) { s.gone = hasEnded(fd) }
+	s.set = func(fd uintptr) { setLowWater(fd, s.low) }
 	return s
 }
 
@@ -112,6 +115,18 @@ func (s *socket) empty() bool {
 	}
 	s.seen = nil
 	return s.raw.Control(s.look) != nil || s.seen != nil
+}
+
+// tell sets how many bytes must be there before the poller is told.
+func (s *socket) tell(bytes int) {
+	s.low = bytes
+	_ = s.raw.Control(s.set) // It fails on a closed connection only.
+}
+
+// setLowWater sets how many bytes must be there before the poller is told, if not the end. What is there already, it is told of at once. Where
+// that fails it is told of each piece.
+func setLowWater(fd uintptr, bytes int) {
+	_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes)
 }
 
 // hasEnded looks for the client's end or a reset, without waiting. Unlike peek it sees them behind bytes that nobody reads, such as

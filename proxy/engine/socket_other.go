@@ -23,6 +23,8 @@ func (*socket) read([]byte) (n int, ok bool) { return 0, false }
 
 func (*socket) write([]byte) int { return 0 }
 
+func (*socket) tell(int) {}
+
 func (*socket) reset() {}
 
 func (*socket) closed() bool { return false }

@@ -15,6 +15,7 @@ type phase uint8
 const (
 	between    phase = iota // no exchange: new, or reading a head
 	idle                    // waiting for a further request
+	heading                 // waiting for the rest of a head
 	serving                 // the handler has the exchange, nothing has been answered
 	answering               // the answer is being written
 	tunnelling              // the connection was upgraded
@@ -43,7 +44,8 @@ type watch struct {
 	mu       sync.Mutex // guards what follows, and that the socket's deadlines agree with the timers
 	phase    phase
 	exchange *exchange.Exchange // nil as soon as it may be reset
-	begun    int64
+	begun    int64              // the exchange, or the head in the phase heading
+	muffled  bool               // the poller is not told of pieces of a head
 }
 
 // past is a deadline that is over.
@@ -101,7 +103,7 @@ func (w *watch) sweep(clock int64, wall time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.exchange == nil {
-		w.lookIdle()
+		w.lookWait(clock)
 		return
 	}
 	w.look.Store(0)
@@ -115,13 +117,71 @@ func (w *watch) sweep(clock int64, wall time.Time) {
 	}
 }
 
-// lookIdle ends the wait for a further request of a client that has left: its end may have come along with the request before, and
-// the poller then says nothing of it.
-func (w *watch) lookIdle() {
-	w.look.Store(0) // once is enough
-	if w.phase == idle && w.socket.closed() && w.socket.empty() {
-		w.stopped.Store(true)
-		w.wake(&w.read, w.net.SetReadDeadline)
+// lookWait looks at a connection that waits for a request.
+func (w *watch) lookWait(clock int64) {
+	w.look.Store(0)
+	switch w.phase {
+	case idle:
+		// The end of a client that has left may have come along with the request before, and the poller then says nothing of it. Once is enough.
+		if w.socket.closed() && w.socket.empty() {
+			w.stopped.Store(true)
+			w.wake(&w.read, w.net.SetReadDeadline)
+		}
+	case heading:
+		w.lookForPieces(clock)
+	}
+}
+
+const (
+	// slowHead is how long a head may take until nobody is woken for each of its pieces any more: thousands of clients that send a few bytes
+	// now and then, all at once, would hold up the others. Pieces are looked for whenever the head has lasted twice as long as by the last look.
+	slowHead = time.Second
+	// muchOfAHead is what has to come at a time to be heard at once all the same, in bytes.
+	muchOfAHead = 4 << 10
+)
+
+// lookForPieces has the poller told of what has come, or of nothing until the next look.
+func (w *watch) lookForPieces(clock int64) {
+	switch {
+	case !w.muffled:
+		w.muffle()
+	case !w.socket.empty():
+		w.unmuffle()
+	}
+	w.look.Store(clock + clock - w.begun)
+}
+
+// enterHead begins the wait for the rest of a head that has begun at that time.
+func (w *watch) enterHead(now, begun int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase, w.begun = heading, begun
+	if lasts := now - begun; lasts < int64(slowHead) {
+		w.look.Store(begun + int64(slowHead))
+	} else {
+		w.muffle()
+		w.look.Store(now + lasts)
+	}
+}
+
+// leaveHead ends that wait.
+func (w *watch) leaveHead() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase = between
+	w.look.Store(0)
+	w.unmuffle()
+}
+
+func (w *watch) muffle() {
+	w.socket.tell(muchOfAHead)
+	w.muffled = true
+}
+
+func (w *watch) unmuffle() {
+	if w.muffled {
+		w.socket.tell(1)
+		w.muffled = false
 	}
 }
 
