@@ -228,7 +228,7 @@ func (c *conn) pause() (deadline int64, ok bool) {
 			if c.partial == 0 {
 				c.partial = now
 			}
-			c.enterHead(now, c.partial)
+			c.enterHead(now, c.partial, c.headBy)
 		}
 		return c.headBy, true
 	}

@@ -180,6 +180,15 @@ func TestPiecesOfASlowHeadAreNotWokenFor(t *testing.T) {
 	c.expect("GET", want{200, "GET /" + strings.Repeat("x", muchOfAHead) + " ", false})
 }
 
+func TestWhatHasComeOfASlowHeadByItsDeadlineCounts(t *testing.T) {
+	f := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Head: slowHead * 3 / 2}})
+	c := f.dial()
+	c.send("GET / HTTP/1.1\r\n")
+	f.awaitLow(muchOfAHead)
+	c.send("Host: x\r\n\r\n")
+	c.expect("GET", want{200, "GET / ", false})
+}
+
 func TestASlowHeadEndsInTime(t *testing.T) {
 	f := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Head: 2 * time.Second}})
 	late, gone := f.dial(), f.dial()

@@ -148,11 +148,20 @@ func (w *watch) lookForPieces(clock int64) {
 	case !w.socket.empty():
 		w.unmuffle()
 	}
-	w.look.Store(clock + clock - w.begun)
+	w.look.Store(w.nextLook(clock, w.read.at.Load()))
 }
 
-// enterHead begins the wait for the rest of a head that has begun at that time.
-func (w *watch) enterHead(now, begun int64) {
+// nextLook is when to look for pieces again of a head that must be there by a time: what has come by then shall count.
+func (w *watch) nextLook(now, by int64) int64 {
+	look := now + now - w.begun
+	if last := by - 2*int64(sweepEvery); now < last {
+		look = min(look, last)
+	}
+	return look
+}
+
+// enterHead begins the wait for the rest of a head that has begun at that time, and must be there by another.
+func (w *watch) enterHead(now, begun, by int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.phase, w.begun = heading, begun
@@ -160,7 +169,7 @@ func (w *watch) enterHead(now, begun int64) {
 		w.look.Store(begun + int64(slowHead))
 	} else {
 		w.muffle()
-		w.look.Store(now + lasts)
+		w.look.Store(w.nextLook(now, by))
 	}
 }
 
