@@ -44,7 +44,7 @@ var ErrUninvited = errors.New("the client was not asked for its body before the 
 
 // FullReader is implemented by request bodies that can wait for more than a piece.
 type FullReader interface {
-	// ReadFull is io.ReadFull.
+	// ReadFull is io.ReadFull by the body's Read, with its errors.
 	ReadFull(p []byte) (int, error)
 }
 
