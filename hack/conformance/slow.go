@@ -56,8 +56,8 @@ func slow(ctx context.Context, o options, details *os.File) (line string, err er
 		}
 		origin(w, r)
 	})
-	// What clients and backends keep is small. Their garbage collector would have the gateway's processor for milliseconds.
-	defer debug.SetGCPercent(debug.SetGCPercent(1000))
+	// The garbage of clients and backends is collected between measurements (tidy): else it would keep the gateway's processor for 20 ms.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	rest, err := stayAwake(ctx, o)
 	if err != nil {
 		return "", err
@@ -80,9 +80,9 @@ func slow(ctx context.Context, o options, details *os.File) (line string, err er
 	return line + fmt.Sprintf("of the p99 of good clients without (%.0fx are allowed)", mayTake), errors.Join(failures...)
 }
 
-// stayAwake keeps all processors from being halted: whatever else there is goes before what it starts. The host of a virtual machine gives a
-// halted processor to others, and good clients would wait for milliseconds until it comes back. And where two of its processors are one core of
-// the host, that of the gateway is slower while the attackers' is busy: here it always is.
+// stayAwake keeps the gateway's processors from being halted: whatever else there is goes before what it starts. The host of a virtual machine
+// gives a halted processor to others, and good clients would wait for milliseconds until it comes back. That of the attackers may be halted:
+// from a virtual machine that uses all its processors, the host takes one away all the more often.
 func stayAwake(ctx context.Context, o options) (rest func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	rest = cancel
@@ -91,7 +91,7 @@ func stayAwake(ctx context.Context, o options) (rest func(), err error) {
 		cancel()
 		return nil, fmt.Errorf("the attackers' processor: %w", err)
 	}
-	for cpu := range last + 1 {
+	for cpu := range last {
 		cmd := exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(cpu), "chrt", "--idle", "0", "sh", "-c", "while :; do :; done")
 		if err := cmd.Start(); err != nil {
 			rest()
@@ -146,9 +146,15 @@ func (s siege) median(ctx context.Context, o options, handler http.Handler, deta
 	return ratios[len(ratios)/2], nil
 }
 
+// tidy collects the garbage of clients and backends, and waits until the gateway has little to do.
+func tidy(ctx context.Context) error {
+	debug.FreeOSMemory()
+	return awaitRest(ctx)
+}
+
 // round measures good clients without and with the siege.
 func (s siege) round(ctx context.Context, o options, details *os.File) (ratio float64, err error) {
-	if err := awaitRest(ctx); err != nil {
+	if err := tidy(ctx); err != nil {
 		return 0, err
 	}
 	without, err := askWell(ctx)
@@ -168,7 +174,7 @@ func (s siege) round(ctx context.Context, o options, details *os.File) (ratio fl
 		return 0, errors.Join(err, stop())
 	}
 	// Thousands that come within two seconds are a load of their own, whatever they do afterwards. That is what is asked about here.
-	if err := awaitRest(ctx); err != nil {
+	if err := tidy(ctx); err != nil {
 		return 0, errors.Join(err, stop())
 	}
 	atStart, err := metric("gateway_connections_open")
