@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
         f.add_argument("--connections", type=int, default=50, help="keep-alive connections (default 50)")
         return f
 
-    f = figure(latency, 5, rounds=9)
+    f = figure(latency, 2, rounds=25)
     f.add_argument("--rate", type=float, help="requests a second; default: half of what nginx can do, measured first")
     f = figure(cost, 10, rounds=1)
     f.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
 def latency(args: argparse.Namespace) -> int:
     """Latency at a fixed rate, from the moment at which a request was due, in rounds in which every target has its turn. Who
     changes the route takes a core for a moment too, so Penstock is also measured beside changes to a file that it does
-    not read."""
+    not read. Rounds are many and short, so that most have none of the moments in which the host takes a core away."""
     targets = peers.available(["penstock", "nginx", "haproxy"])
     penstock, nginx, _ = targets
     rate = args.rate or capacity(nginx, args) / 2

@@ -180,6 +180,23 @@ func TestPiecesOfASlowHeadAreNotWokenFor(t *testing.T) {
 	c.expect("GET", want{200, "GET /" + strings.Repeat("x", muchOfAHead) + " ", false})
 }
 
+// Who is slow waits at most half as long again.
+func TestASlowHeadIsLookedAtSoonEnough(t *testing.T) {
+	const by = int64(10 * time.Second)
+	var w watch
+	looks := 0
+	for now := int64(slowHead); now < by-2*int64(sweepEvery); looks++ {
+		next := w.nextLook(now, by)
+		if late := next - now; late <= 0 || late > now/2 || next > by-2*int64(sweepEvery) {
+			t.Fatalf("at %v the next look is at %v", time.Duration(now), time.Duration(next))
+		}
+		now = next
+	}
+	if looks > 8 {
+		t.Errorf("%d looks", looks)
+	}
+}
+
 func TestWhatHasComeOfASlowHeadByItsDeadlineCounts(t *testing.T) {
 	f := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Head: slowHead * 3 / 2}})
 	c := f.dial()

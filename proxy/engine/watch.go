@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -134,7 +135,8 @@ func (w *watch) lookWait(clock int64) {
 
 const (
 	// slowHead is how long a head may take until nobody is woken for each of its pieces any more: thousands of clients that send a few bytes
-	// now and then, all at once, would hold up the others. Pieces are looked for whenever the head has lasted twice as long as by the last look.
+	// now and then, all at once, would hold up the others. Pieces are looked for whenever the head has lasted a quarter to a half as long again
+	// as by the last look.
 	slowHead = time.Second
 	// muchOfAHead is what has to come at a time to be heard at once all the same, in bytes.
 	muchOfAHead = 4 << 10
@@ -151,9 +153,11 @@ func (w *watch) lookForPieces(clock int64) {
 	w.look.Store(w.nextLook(clock, w.read.at.Load()))
 }
 
-// nextLook is when to look for pieces again of a head that must be there by a time: what has come by then shall count.
+// nextLook is when to look for pieces again of a head that must be there by a time: what has come by then shall count. It is at random, for
+// thousands that have come together shall not be woken together.
 func (w *watch) nextLook(now, by int64) int64 {
-	look := now + now - w.begun
+	quarter := (now - w.begun) / 4
+	look := now + quarter + rand.Int64N(quarter)
 	if last := by - 2*int64(sweepEvery); now < last {
 		look = min(look, last)
 	}
