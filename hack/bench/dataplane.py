@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
         f.add_argument("--connections", type=int, default=50, help="keep-alive connections (default 50)")
         return f
 
-    f = figure(latency, 2, rounds=25)
+    f = figure(latency, 1, rounds=40)
     f.add_argument("--rate", type=float, help="requests a second; default: half of what nginx can do, measured first")
     f = figure(cost, 10, rounds=1)
     f.add_argument("--path", default="/", help="/ (100 bytes, default), /1k or /64k")

@@ -30,6 +30,8 @@ def prepare() -> None:
 @contextlib.contextmanager
 def started(peer: peers.Peer, *flags: str, prefix: Sequence[str] = PINNED):
     """The target's process, once it serves; it is stopped afterwards."""
+    if serves(peer):
+        raise SystemExit(f"{peer.name}: something serves on port {peer.port} already, and would be measured instead")
     with peer.log.open("w") as log:
         process = subprocess.Popen([*prefix, *peer.command, *flags], stdout=subprocess.DEVNULL, stderr=log)
     try:
