@@ -197,6 +197,18 @@ func TestASlowHeadIsLookedAtSoonEnough(t *testing.T) {
 	}
 }
 
+// The sweeper finds a look due, and before it has the lock the client that was idle sends the first bytes of a head.
+func TestALookAtAHeadThatHasJustBegun(t *testing.T) {
+	const now = int64(time.Hour)
+	var w watch
+	w.enterIdle(now - int64(lookAfter))
+	w.enterHead(now, now, now+int64(10*time.Second))
+	w.lookWait(now)
+	if look := w.look.Load(); w.muffled || look != now+int64(slowHead) {
+		t.Errorf("muffled %t, the next look in %v", w.muffled, time.Duration(look-now))
+	}
+}
+
 func TestWhatHasComeOfASlowHeadByItsDeadlineCounts(t *testing.T) {
 	f := start(t, Options{Handler: exchange.HandlerFunc(echo), Timeouts: Timeouts{Head: slowHead * 3 / 2}})
 	c := f.dial()

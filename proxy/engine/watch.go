@@ -144,6 +144,10 @@ const (
 
 // lookForPieces has the poller told of what has come, or of nothing until the next look.
 func (w *watch) lookForPieces(clock int64) {
+	if slow := w.begun + int64(slowHead); clock < slow { // The look was due to the phase before, which ended meanwhile.
+		w.look.Store(slow)
+		return
+	}
 	switch {
 	case !w.muffled:
 		w.muffle()
@@ -153,7 +157,7 @@ func (w *watch) lookForPieces(clock int64) {
 	w.look.Store(w.nextLook(clock, w.read.at.Load()))
 }
 
-// nextLook is when to look for pieces again of a head that must be there by a time: what has come by then shall count. It is at random, for
+// nextLook is when to look for pieces again of a slow head that must be there by a time: what has come by then shall count. It is at random, for
 // thousands that have come together shall not be woken together.
 func (w *watch) nextLook(now, by int64) int64 {
 	quarter := (now - w.begun) / 4
